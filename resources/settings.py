@@ -1,0 +1,241 @@
+"""Settings of one environment: where the store is, how each connection is reached, who fires what.
+
+Here: the record, reading `environments/<name>.yaml`, references to secrets. Not here: opening a
+connection (`source.py` and the modules of the systems) and anything about a particular pipeline.
+The files and `LAKE_*` variables are all that is read, never the network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from resources.errors import PermanentError, UsageError
+from resources.yamlfile import YamlFile, nearest
+
+SHIPPED = Path(__file__).parent / "environments"
+
+#: Every environment gives each of these an address. The names are the old platform's adaptors'.
+CONNECTIONS = (
+    "hive",
+    "hana_db",
+    "hana_bw",
+    "sqlserver",
+    "tibero",
+    "postgres",
+    "mariadb",
+    "openapi_kma",
+    "sftp",
+    "es",
+    "hdfs",
+    "webex",
+    "slack",
+)
+
+_SECRET = re.compile(r"(env|file|airflow_conn):(.+)")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class SecretRef(str):
+    """Where a secret is: `env:NAME` or `file:/path`. The secret itself is never kept.
+
+    Only `reveal` reads it, at the moment a connection is opened, so no `repr`, log line or pickle
+    of settings can hold one.
+    """
+
+    def reveal(self) -> str:
+        kind, _, name = self.partition(":")
+        if kind == "env":
+            value = os.environ.get(name)
+            if value is None:
+                raise PermanentError(
+                    f"The secret {self!s} is not set: export {name}=… (and for the Dagster "
+                    "services, where they are started)."
+                )
+            return value
+        if kind == "file":
+            try:
+                return Path(name).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise PermanentError(f"The secret {self!s} cannot be read: {error.strerror}.")  # noqa: B904
+        raise PermanentError(f"The secret {self!s} is only known inside an Airflow task.")
+
+
+def _secret(value: Any) -> SecretRef:
+    if not isinstance(value, str) or not _SECRET.fullmatch(value):
+        # The value is not repeated: it may be the password itself.
+        raise ValueError(
+            "write a reference, never the secret: env:NAME, file:/path or airflow_conn:ID"
+        )
+    return SecretRef(value)
+
+
+class StoreSettings(_Strict):
+    """Where the lake is kept. `root` is a folder; `{home}` stands for LAKE_HOME."""
+
+    root: str
+    parquet: Literal["modern", "hive1"]
+
+
+class Connection(_Strict):
+    """How one system is reached. Only the keys that its `kind` knows may be given."""
+
+    kind: Literal[
+        "duckdb",
+        "postgres",
+        "mariadb",
+        "hive",
+        "hana",
+        "sqlserver",
+        "tibero",
+        "http",
+        "sftp",
+        "elasticsearch",
+        "hdfs",
+        "webhook",
+    ]
+    path: str | None = None
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    database: str | None = None
+    user: str | None = None
+    password: Any = None
+    url: str | None = None
+    options: dict[str, str | int | bool] = {}
+
+    @field_validator("password", mode="plain")
+    @classmethod
+    def _password(cls, value: Any) -> SecretRef | None:
+        return None if value is None else _secret(value)
+
+
+class Sample(_Strict):
+    """The generated sources of an environment that has no real ones.
+
+    `until` is the last day that has data: an ISO date, or `yesterday` in Asia/Seoul.
+    """
+
+    days: Annotated[int, Field(ge=1, le=3660)]
+    until: str
+    scale: Annotated[float, Field(gt=0, le=1000)]
+
+    @field_validator("until")
+    @classmethod
+    def _until(cls, value: str) -> str:
+        if value != "yesterday":
+            date.fromisoformat(value)
+        return value
+
+
+class Fires(_Strict):
+    """Who fires schedules: `default`, and exceptions by schedule (job) name."""
+
+    default: Literal["dagster", "airflow", "nobody"]
+    exceptions: dict[str, Literal["dagster", "airflow", "nobody"]] = {}
+
+    def by(self, schedule: str) -> str:
+        return self.exceptions.get(schedule, self.default)
+
+
+class Environment(_Strict):
+    """What one file of `environments/` must hold; all have the same keys."""
+
+    store: StoreSettings
+    connections: dict[str, Connection]
+    fires: Fires
+    sample: Sample | None
+
+    @field_validator("connections")
+    @classmethod
+    def _total(cls, value: dict[str, Connection]) -> dict[str, Connection]:
+        missing = [name for name in CONNECTIONS if name not in value]
+        if missing:
+            raise ValueError(f"every environment names every connection; missing: {missing}")
+        return value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One environment, read. `home` is where the local environment writes."""
+
+    env: str
+    home: Path
+    environment: Environment
+
+    @property
+    def store(self) -> StoreSettings:
+        return self.environment.store
+
+    @property
+    def fires(self) -> Fires:
+        return self.environment.fires
+
+    @property
+    def sample(self) -> Sample | None:
+        return self.environment.sample
+
+    @property
+    def store_root(self) -> str:
+        return self.expand(self.store.root)
+
+    @cached_property
+    def connections(self) -> Mapping[str, Connection]:
+        return self.environment.connections
+
+    def connection(self, name: str) -> Connection:
+        """The connection of that name, its path expanded; unknown: `UsageError`."""
+        try:
+            found = self.connections[name]
+        except KeyError:
+            raise UsageError(
+                f"The environment {self.env!r} has no connection {name!r}; "
+                f"{nearest(name, self.connections)}."
+            ) from None
+        if found.path is None:
+            return found
+        return found.model_copy(update={"path": self.expand(found.path)})
+
+    def expand(self, text: str) -> str:
+        return text.replace("{home}", str(self.home))
+
+
+def lake_home(environ: Mapping[str, str] = os.environ) -> Path:
+    """`LAKE_HOME`, else `.lake` in the checkout this runs from, else `~/.lake`."""
+    if environ.get("LAKE_HOME"):
+        return Path(environ["LAKE_HOME"]).expanduser().absolute()
+    checkout = Path(__file__).parents[1]
+    return checkout / ".lake" if (checkout / "workspace.yaml").exists() else Path.home() / ".lake"
+
+
+def environment_files(environ: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Name → file: the shipped ones, then those of the folders in `LAKE_ENVIRONMENTS`."""
+    folders = [SHIPPED, *filter(None, environ.get("LAKE_ENVIRONMENTS", "").split(os.pathsep))]
+    return {file.stem: file for folder in folders for file in sorted(Path(folder).glob("*.yaml"))}
+
+
+def load_settings(env: str | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of `env` (else `LAKE_ENV`, else `local`); an unknown name is refused."""
+    name = env or environ.get("LAKE_ENV") or "local"
+    files = environment_files(environ)
+    if name not in files:
+        raise UsageError(f"There is no environment {name!r} (LAKE_ENV); {nearest(name, files)}.")
+    record = YamlFile(files[name], shown=_shown(files[name])).record(Environment)
+    return Settings(env=name, home=lake_home(environ), environment=record)
+
+
+def _shown(file: Path) -> str:
+    try:
+        return str(file.relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)

@@ -1,0 +1,152 @@
+"""What every source of tables offers, and how one is opened.
+
+Here: the description of what to read, what a reading gives back, and which module serves which
+kind of connection. Not here: how any one system does it (`postgres.py`, `duckdb_source.py`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from resources.errors import PermanentError
+from resources.types import ColumnType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from resources.settings import Connection, Settings
+
+Cadence = Literal["daily", "monthly"]
+WindowKind = Literal["date", "timestamp", "yyyymmdd"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column to read: its name in the lake, its name in the source, its declared type."""
+
+    name: str
+    source: str
+    type: ColumnType
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Window:
+    """The column (its name in the lake) by which rows fall into partitions."""
+
+    column: str
+    kind: WindowKind
+
+
+@dataclass(frozen=True)
+class Table:
+    """What to read. Either `table` (with `schema`) or `query`, both in the source's own names.
+
+    `filter` is an SQL condition over the lake's column names, in DuckDB's dialect; `params` are
+    the values of its `:name` placeholders (and of those in `query`).
+    """
+
+    columns: tuple[Column, ...]
+    schema: str | None = None
+    table: str | None = None
+    query: str | None = None
+    window: Window | None = None
+    filter: str | None = None
+    order_by: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    params: Mapping[str, str | int | float | bool | date] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        return ".".join(filter(None, (self.schema, self.table))) or "(query)"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days in Asia/Seoul, `start` included, `end` not; read as partitions of `cadence`."""
+
+    start: date
+    end: date
+    cadence: Cadence
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as the source itself describes it. `type` is None where no lake type is its equal.
+
+    `shown` is the source's own word for the type: `numeric(18,2)`, `timestamp without time zone`.
+    """
+
+    name: str
+    type: ColumnType | None
+    shown: str
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the source itself counts for one partition. A sum over no value is 0."""
+
+    rows: int
+    sums: Mapping[str, Decimal | int | float]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A stream of rows with what the source says of them.
+
+    `batches` have exactly the declared columns, in order, in their declared Arrow types. With a
+    window they are sorted by the window column (then `order_by`), so partitions come one after
+    another. `totals` maps partition key to totals, '' for a reading without window; partitions
+    without rows are absent. `reconciled` says how the totals relate to the rows: `same snapshot`
+    or `before and after`.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    totals: Mapping[str, Totals]
+    route: str
+    reconciled: str
+
+
+class Source(Protocol):
+    """One open connection to a system of tables; a context manager."""
+
+    def __enter__(self) -> Source: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def describe(self, table: Table) -> list[SourceColumn]:
+        """The columns the source has, in its order; PermanentError where there is no such table."""
+        ...
+
+    def read(self, table: Table, span: Span | None = None) -> AbstractContextManager[Reading]:
+        """Stream the rows of `span` (all where None) as Arrow, with totals per partition."""
+        ...
+
+    def peek(self, table: Table, rows: int) -> pa.Table:
+        """The first few rows, in the declared types."""
+        ...
+
+
+_MODULES = {"duckdb": "resources.duckdb_source", "postgres": "resources.postgres"}
+
+
+def open_source(settings: Settings, name: str) -> Source:
+    """Open the connection `name`. Drivers are imported here, not when a graph loads."""
+    connection: Connection = settings.connection(name)
+    module = _MODULES.get(connection.kind)
+    if module is None:
+        raise PermanentError(
+            f"The connection {name!r} is of kind {connection.kind!r} (environment "
+            f"{settings.env!r}), which cannot be read as tables yet; can be: "
+            f"{', '.join(sorted(_MODULES))}."
+        )
+    source: Source = importlib.import_module(module).connect(name, connection)
+    return source

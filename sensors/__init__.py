@@ -1,0 +1,1 @@
+"""One module a signal. Not here: work that an asset should do."""

@@ -1,0 +1,1 @@
+"""Real servers, started for the tests on free ports in folders of their own."""
