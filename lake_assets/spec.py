@@ -8,6 +8,8 @@ connections or SQL (`validate.py`), and what becomes of a record (`builder.py`).
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,49 +17,88 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
 
+from lake_assets.cron import check_cron
 from resources.types import ColumnType, parse_type
 
 Pii = Literal["none", "masked", "secret"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Strict: `retries: "3"` or `nullable: 1` is a slip of the pen, not another way to write it.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
 
 
-def _match(pattern: str, what: str) -> Any:
-    compiled = re.compile(pattern)
+@dataclass(frozen=True)
+class _Match:
+    """The whole text matches `pattern`; the message says so in words, the schema as a pattern."""
 
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise ValueError(what)
-        return value
+    pattern: str
+    what: str
 
-    return AfterValidator(check)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        compiled = re.compile(self.pattern)
+
+        def check(value: str) -> str:
+            if not compiled.fullmatch(value):
+                raise ValueError(self.what)
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
-Name = Annotated[str, _match(r"[a-z][a-z0-9_]*", "names match [a-z][a-z0-9_]*")]
-ColumnName = Annotated[str, _match(r"[a-z_][a-z0-9_]*", "column names match [a-z_][a-z0-9_]*")]
+def _iso_date(value: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("write a date as YYYY-MM-DD")
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+    return value
+
+
+def _is_scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float | bool):
+        raise ValueError("write one text, number, true or false")
+    return value
+
+
+Name = Annotated[str, _Match(r"[a-z][a-z0-9_]*", "names match [a-z][a-z0-9_]*")]
+ColumnName = Annotated[str, _Match(r"[a-z_][a-z0-9_]*", "column names match [a-z_][a-z0-9_]*")]
 AssetName = Annotated[
     str,
-    _match(
-        r"(raw|prep|model)/[a-z][a-z0-9_]*", "write an asset as raw/<table>, prep/<dataset> …"
-    ),
+    _Match(r"(raw|prep|model)/[a-z][a-z0-9_]*", "write an asset as raw/<table>, prep/<dataset> …"),
 ]
 Owner = Annotated[
     str,
-    _match(
+    _Match(
         r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+",
         "an owner is an e-mail address or team:<name>",
     ),
 ]
-Text = Annotated[str, _match(r"(?s).*\S.*", "must not be empty")]
+Text = Annotated[str, _Match(r"[\s\S]*\S[\s\S]*", "must not be empty")]
 TypeName = Annotated[str, AfterValidator(lambda text: parse_type(text).name)]
-IsoDate = Annotated[str, _match(r"\d{4}-\d{2}-\d{2}", "write a date as YYYY-MM-DD")]
-Scalar = str | int | float | bool
+IsoDate = Annotated[
+    str, AfterValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})
+]
+Cron = Annotated[str, AfterValidator(check_cron)]
+Scalar = Annotated[str | int | float | bool, BeforeValidator(_is_scalar)]
 
 
 def _column(value: Any) -> Any:
@@ -86,11 +127,21 @@ class ColumnSpec(_Strict):
 Columns = dict[ColumnName, Annotated[ColumnSpec, BeforeValidator(_column)]]
 
 
+def _is_bound(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("write a number, or a date as text")
+    return value
+
+
+# int first: 64-bit bounds do not fit a float.
+Bound = Annotated[int | float | str, BeforeValidator(_is_bound)]
+
+
 class Bounds(_Strict):
     """Smallest and largest value, both allowed; NULL passes."""
 
-    min: float | str | None = None
-    max: float | str | None = None
+    min: Bound | None = None
+    max: Bound | None = None
 
     @model_validator(mode="after")
     def _some(self) -> Bounds:
@@ -112,9 +163,15 @@ class RowBounds(_Strict):
     def _some(self) -> RowBounds:
         if self.min is None and self.max is None and self.change is None:
             raise ValueError("give min, max or change")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError("min is larger than max")
         return self
+
+    @field_validator("max")
+    @classmethod
+    def _order(cls, value: int | None, info: ValidationInfo) -> int | None:
+        least = info.data.get("min")
+        if value is not None and least is not None and least > value:
+            raise ValueError(f"max is smaller than min, {least}")
+        return value
 
 
 class Rules(_Strict):
@@ -144,23 +201,37 @@ class Gates(Rules):
 class Checks(Rules):
     """Checked after a partition is published; one that fails is shown as a warning."""
 
-    fresh: Annotated[str, _match(r"\d+[hd]", "write a time span as 26h or 2d")] | None = Field(
-        None, description="the newest materialisation is never older than this: 26h, 2d"
+    fresh: Annotated[str, _Match(r"[1-9]\d{0,4}[hd]", "write a time span as 26h or 2d")] | None = (
+        Field(None, description="the newest materialisation is never older than this: 26h, 2d")
     )
 
 
-class Daily(_Strict):
+class _Span(_Strict):
+    start: IsoDate = Field(description="the first day")
+    end: IsoDate | None = Field(None, description="the first day that has no partition")
+
+    @field_validator("end")
+    @classmethod
+    def _order(cls, value: str | None, info: ValidationInfo) -> str | None:
+        start = info.data.get("start")
+        if value is not None and start is not None and value <= start:
+            raise ValueError(f"end must be after start, {start}")
+        return value
+
+
+class Daily(_Span):
     """Days in Asia/Seoul; the key is YYYY-MM-DD."""
 
-    start: IsoDate
-    end: IsoDate | None = Field(None, description="the first day that has no partition")
 
-
-class Monthly(_Strict):
+class Monthly(_Span):
     """Months in Asia/Seoul; the key is YYYY-MM. `start` is the first day of the first month."""
 
-    start: IsoDate
-    end: IsoDate | None = Field(None, description="the first day that has no partition")
+    @field_validator("start", "end")
+    @classmethod
+    def _first(cls, value: str | None) -> str | None:
+        if value is not None and not value.endswith("-01"):
+            raise ValueError(f"months begin on their first day: {value[:8]}01")
+        return value
 
 
 class Partitions(_Strict):
@@ -179,8 +250,27 @@ class Partitions(_Strict):
     def cadence(self) -> Literal["daily", "monthly"]:
         return "daily" if self.daily else "monthly"
 
+    @property
+    def span(self) -> Daily | Monthly:
+        found = self.daily or self.monthly
+        assert found is not None
+        return found
 
-PartitionsField = Literal["none"] | Partitions
+    @property
+    def column(self) -> Literal["dt", "ym"]:
+        """The partition column that readers add."""
+        return "dt" if self.daily else "ym"
+
+
+def _shape(value: Any) -> str:
+    """A mapping or not: so a mistake is told once, not once for each member of a union."""
+    return "mapping" if isinstance(value, dict | BaseModel) else "plain"
+
+
+PartitionsField = Annotated[
+    Annotated[Literal["none"], Tag("plain")] | Annotated[Partitions, Tag("mapping")],
+    Discriminator(_shape),
+]
 
 
 class Param(_Strict):
@@ -188,17 +278,17 @@ class Param(_Strict):
 
     type: Literal["string", "int", "float", "boolean", "date"]
     default: Scalar
-    help: Text
+    help: Text = Field(description="what people read beside the field")
 
-    @model_validator(mode="after")
-    def _fits(self) -> Param:
+    @field_validator("default")
+    @classmethod
+    def _fits(cls, value: Any, info: ValidationInfo) -> Any:
         python = {"string": str, "int": int, "float": float, "boolean": bool, "date": str}
-        wanted = python[self.type]
-        value = self.default
-        exact = type(value) is wanted or (wanted is float and type(value) is int)
-        if not exact:
-            raise ValueError(f"default {value!r} is not of type {self.type}")
-        return self
+        kind = info.data.get("type", "string")
+        wanted = python[kind]
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ValueError(f"not of the parameter's type, {kind}")
+        return _iso_date(str(value)) if kind == "date" else value
 
 
 class Run(_Strict):
@@ -216,19 +306,15 @@ class Run(_Strict):
         31, description="partitions that one run of a backfill takes"
     )
 
-    @model_validator(mode="after")
-    def _docker(self) -> Run:
-        if self.runner == "docker" and not self.image:
-            raise ValueError("runner docker needs an image")
-        return self
-
 
 class Schedule(_Strict):
     """When the pipeline runs, in Asia/Seoul."""
 
-    cron: Text = Field(description="five fields, Asia/Seoul: '0 6 * * *'")
+    cron: Cron = Field(description="five fields, Asia/Seoul: '0 6 * * *'")
     assets: list[AssetName] | None = Field(
-        None, description="assets of this file; all that share the job's partitions by default"
+        None,
+        min_length=1,
+        description="assets of this file; all that share the job's partitions by default",
     )
 
 
@@ -252,7 +338,7 @@ class _Asset(_Strict):
     gates: Gates = Gates()
     checks: Checks = Checks()
     owner: Owner | None = Field(None, description="the file's by default")
-    task_id: Annotated[str, _match(r"[A-Za-z0-9_.-]{1,250}", "not an Airflow task id")] | None = (
+    task_id: Annotated[str, _Match(r"[A-Za-z0-9_.-]{1,250}", "not an Airflow task id")] | None = (
         Field(None, description="the Airflow task id to keep from an old DAG")
     )
     formerly: list[AssetName] = Field([], description="keys it had before a rename")
@@ -262,7 +348,7 @@ class _Asset(_Strict):
 class SourceSpec(_Asset):
     """A table of a source system, copied into the lake as raw/<name>."""
 
-    connection: str
+    connection: str = Field(description="a connection of the environment, for example hana_bw")
     schema_: str | None = Field(None, alias="schema")
     table: str | None = Field(None, description="its real name there, in any script")
     query: Text | None = Field(
@@ -287,18 +373,24 @@ class SourceSpec(_Asset):
         return self
 
 
+Inputs = Annotated[
+    Annotated[list[AssetName], Field(min_length=1), Tag("plain")]
+    | Annotated[dict[Name, AssetName], Field(min_length=1), Tag("mapping")],
+    Discriminator(_shape),
+]
+
+
 class DatasetSpec(_Asset):
     """A dataset made from other assets, prep/<name>: `sql` or `transform`."""
 
-    inputs: list[AssetName] | dict[Name, AssetName] = Field(
-        min_length=1,
+    inputs: Inputs = Field(
         description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}",
     )
     sql: Text | None = Field(None, description="a SELECT over the inputs, in DuckDB's dialect")
     transform: (
         Annotated[
             str,
-            _match(r"[a-z_][a-z0-9_]*\.py:[A-Za-z_]\w*", "write it as transform.py:function"),
+            _Match(r"[a-z_][a-z0-9_]*\.py:[A-Za-z_]\w*", "write it as transform.py:function"),
         ]
         | None
     ) = Field(None, description="transform.py:function in the pipeline's folder")
@@ -312,9 +404,14 @@ class DatasetSpec(_Asset):
     def _one(self) -> DatasetSpec:
         if (self.sql is None) == (self.transform is None):
             raise ValueError("give either sql or transform")
-        if self.range and self.transform is not None:
-            raise ValueError("range: true is for sql")
         return self
+
+    @field_validator("range")
+    @classmethod
+    def _sql_only(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("transform") is not None:
+            raise ValueError("range: true is for sql, not for a transform")
+        return value
 
     @property
     def named_inputs(self) -> dict[str, str]:
@@ -327,7 +424,7 @@ class DatasetSpec(_Asset):
 class PipelineSpec(_Strict):
     """One pipeline: its tables, datasets, schedule and where it runs."""
 
-    version: Literal[1]
+    version: Literal[1] = Field(description="of the format: 1")
     title: Text = Field(description="the name people read, in Korean")
     description: Text
     owner: Owner
@@ -348,15 +445,14 @@ class PipelineSpec(_Strict):
     def _sound(self) -> PipelineSpec:
         if not self.sources and not self.datasets:
             raise ValueError("a pipeline has sources or datasets")
-        if self.schedule and self.schedules:
-            raise ValueError("give schedule or schedules, not both")
-        for tag, start in zip(self.tags, ("0.", "1.Start:", "2.End:"), strict=False):
-            if not tag.replace(". ", ".").startswith(start):
-                raise ValueError(
-                    f"tag {tag!r}: tags are 0.<action>, 1.Start:<source>, 2.End:<target>, "
-                    "then what it is about"
-                )
         return self
+
+    @field_validator("schedules")
+    @classmethod
+    def _not_both(cls, value: dict[str, Schedule], info: ValidationInfo) -> dict[str, Schedule]:
+        if value and info.data.get("schedule") is not None:
+            raise ValueError("give schedule or schedules, not both")
+        return value
 
     @property
     def named_schedules(self) -> dict[str, Schedule]:

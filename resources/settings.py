@@ -220,8 +220,9 @@ def lake_home(environ: Mapping[str, str] = os.environ) -> Path:
 
 def environment_files(environ: Mapping[str, str] = os.environ) -> dict[str, Path]:
     """Name → file: the shipped ones, then those of the folders in `LAKE_ENVIRONMENTS`."""
-    folders = [SHIPPED, *filter(None, environ.get("LAKE_ENVIRONMENTS", "").split(os.pathsep))]
-    return {file.stem: file for folder in folders for file in sorted(Path(folder).glob("*.yaml"))}
+    further = filter(None, environ.get("LAKE_ENVIRONMENTS", "").split(os.pathsep))
+    folders = [SHIPPED, *map(Path, further)]
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 
 def load_settings(env: str | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

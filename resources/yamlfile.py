@@ -6,7 +6,9 @@ Not here: what a file must contain, which its own record says.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -25,12 +27,10 @@ Record = TypeVar("Record", bound=BaseModel)
 #: Keys whose value is never repeated in a message.
 SECRET_PLACES = (("password",), ("token",), ("secret",))
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """One thing wrong in one place. `line` counts from 1; `cure` says what is allowed or nearest."""
+    """One thing wrong in one place. `line` counts from 1; `cure`: what is allowed, the nearest."""
 
     file: str
     line: int
@@ -60,29 +60,88 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f"{hint}allowed: {', '.join(names[:20])}{more}" if names else "nothing is allowed here"
 
 
-class _UniqueKeys(_Loader):  # type: ignore[misc, valid-type]
-    """libyaml lets the last of two equal keys win in silence; here they are a mistake."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[Any, Any] = {}
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} stands here twice, first in line "
-                    f"{seen[key].line + 1}",
-                    problem_mark=key_node.start_mark,
-                )
-            seen[key] = key_node.start_mark
-        return super().construct_mapping(node, deep)
+def _scalar(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"^(?:{pattern})$")
 
 
-# Dates stay text: `2024-01-01` and `"2024-01-01"` mean the same in a pipeline file, and whether it
-# is a real date is told in the file's own words.
-_UniqueKeys.yaml_implicit_resolvers = {
-    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
+# YAML 1.2's plain scalars instead of 1.1's: `no` is text (the code of Norway), `12:30` is no number
+# in base 60, and a code such as 0100 keeps its zero. Dates stay text too: `2024-01-01` and
+# `"2024-01-01"` mean the same, and whether one is a real date is told in the file's own words.
+_E = "[eE][-+]?[0-9]+"
+_PLAIN = (
+    ("null", _scalar(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
+    ("bool", _scalar(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
+    ("int", _scalar(r"[-+]?(?:0|[1-9][0-9]*)"), list("-+0123456789")),
+    ("float",
+     _scalar(rf"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:{_E})?|[0-9]+{_E})"),
+     list(".-+0123456789")),
+    ("merge", _scalar("<<"), ["<"]),
+)  # fmt: skip
+_TAG = "tag:yaml.org,2002:"
+_BOOL, _INT, _FLOAT, _NULL = (_TAG + name for name in ("bool", "int", "float", "null"))
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and shape
+        first: [(_TAG + name, regexp) for name, regexp, firsts in _PLAIN if first in firsts]
+        for first in {first for _, _, firsts in _PLAIN for first in firsts}
+    }
+
+
+class _Data:
+    """Composed nodes made into data, with all keys that stand twice.
+
+    PyYAML's own constructor lets the last of two equal keys win in silence, and is slower.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+        self.wrong: list[tuple[int, str]] = []
+        self.made: dict[int, Any] = {}
+
+    def of(self, node: Any) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            tag, text = node.tag, node.value
+            if tag == _BOOL:
+                return text[0] in "tT"
+            if tag == _INT:
+                return int(text)
+            if tag == _FLOAT:
+                return float(text)
+            return None if tag == _NULL else text
+        if id(node) in self.made:  # an alias
+            return self.made[id(node)]
+        if isinstance(node, yaml.SequenceNode):
+            items: list[Any] = []
+            self.made[id(node)] = items
+            items.extend(self.of(value) for value in node.value)
+            return items
+        return self._mapping(node)
+
+    def _mapping(self, node: Any) -> dict[Any, Any]:
+        found: dict[Any, Any] = {}
+        self.made[id(node)] = found
+        first: dict[Any, Any] = {}
+        merged = False
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._note(key_node, "a key must be one word, not a list or mapping")
+                continue
+            merged = merged or key_node.tag == _TAG + "merge"
+            key = self.of(key_node)
+            if key in first:
+                line = first[key].start_mark.line + 1
+                self._note(key_node, f"the key {key!r} stands here twice, first in line {line}")
+            first[key] = key_node
+            found[key] = self.of(value_node)
+        if merged:
+            self.loader.flatten_mapping(node)
+            found.clear()
+            found.update((self.of(key), self.of(value)) for key, value in node.value)
+        return found
+
+    def _note(self, node: Any, what: str) -> None:
+        self.wrong.append((node.start_mark.line + 1, what))
 
 
 class YamlFile:
@@ -94,41 +153,77 @@ class YamlFile:
         try:
             self.text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise Mistakes([Mistake(self.shown, 1, f"not UTF-8: {error.reason}")]) from None
+            line = error.object[: error.start].count(b"\n") + 1
+            raise Mistakes([Mistake(self.shown, line, f"not UTF-8: {error.reason}")]) from None
         except OSError as error:
             raise Mistakes([Mistake(self.shown, 1, f"cannot be read: {error.strerror}")]) from None
         self._lines: dict[Place, int] | None = None
+        loader = _Loader(self.text)
         try:
-            self.data: Any = yaml.load(self.text, _UniqueKeys)  # noqa: S506 - a safe loader
+            data = _Data(loader)
+            self.data: Any = data.of(node) if (node := loader.get_single_node()) else None
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            what = error.problem or error.context or "not YAML"
-            line = mark.line + 1 if mark else 1
-            raise Mistakes([Mistake(self.shown, line, f"not YAML: {what}")]) from None
-        except (yaml.YAMLError, ValueError) as error:
+            raise Mistakes([self._broken(error)]) from None
+        except yaml.reader.ReaderError as error:
+            line = self.text.encode()[: error.position].count(b"\n") + 1
+            raise Mistakes([Mistake(self.shown, line, f"not YAML: {error.reason}")]) from None
+        except ValueError as error:  # `!!int abc`, or a number of more than 4,300 digits
             raise Mistakes([Mistake(self.shown, 1, f"not YAML: {error}")]) from None
+        finally:
+            loader.dispose()
+        if data.wrong:
+            raise Mistakes(Mistake(self.shown, line, what) for line, what in data.wrong)
+
+    def _broken(self, error: yaml.MarkedYAMLError) -> Mistake:
+        """Where a thing that never ends begins, rather than where libyaml noticed."""
+        noticed = error.problem_mark or error.context_mark
+        begun = noticed if "block" in (error.context or "") else error.context_mark or noticed
+        line, seen = begun.line if begun else 0, noticed.line if noticed else 0
+        with contextlib.suppress(yaml.YAMLError):
+            for token in yaml.scan(self.text, _Loader):
+                # An open quote ends at the next one, and the text after that one looks odd.
+                quoted = isinstance(token, yaml.ScalarToken) and token.style in ("'", '"')
+                if quoted and token.start_mark.line < token.end_mark.line == line:
+                    line = token.start_mark.line
+                    break
+        late = f" (noticed in line {seen + 1})" if seen != line else ""
+        what = error.problem or error.context or "not to be read"
+        return Mistake(self.shown, line + 1, f"not YAML: {what}{late}")
 
     def line(self, place: Place) -> int:
         """The line of the key at `place`, or of its nearest parent that stands in the file."""
         if self._lines is None:
             self._lines = {(): 1}
-            node = yaml.compose(self.text, _UniqueKeys)
+            node = yaml.compose(self.text, _Loader)
             if node is not None:
-                self._walk(node, ())
+                self._walk(node, (), self._lines)
         while place not in self._lines:
             place = place[:-1]
         return self._lines[place]
 
-    def _walk(self, node: Any, place: Place) -> None:
-        assert self._lines is not None
+    def block_line(self, place: Place, line: int = 1) -> int:
+        """The file's line of the `line`-th line of the text at `place` (`|` blocks and plain)."""
+        node = yaml.compose(self.text, _Loader)
+        for step in place:
+            if isinstance(node, yaml.MappingNode):
+                node = next(value for key, value in node.value if key.value == str(step))
+            elif isinstance(node, yaml.SequenceNode):
+                node = node.value[int(step)]
+        assert isinstance(node, yaml.ScalarNode)
+        start = node.start_mark.line + 1 + (node.style in ("|", ">"))
+        return start + line - 1
+
+    def _walk(self, node: Any, place: Place, lines: dict[Place, int]) -> None:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                self._lines[(*place, key.value)] = key.start_mark.line + 1
-                self._walk(value, (*place, key.value))
+                here = (*place, _Data(None).of(key))
+                lines[here] = key.start_mark.line + 1
+                self._walk(value, here, lines)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                self._lines[(*place, index)] = value.start_mark.line + 1
-                self._walk(value, (*place, index))
+                here = (*place, index)
+                lines[here] = value.start_mark.line + 1
+                self._walk(value, here, lines)
 
     def mistake(self, place: Place, what: str, cure: str = "") -> Mistake:
         return Mistake(self.shown, self.line(place), what, cure)
@@ -148,28 +243,33 @@ class YamlFile:
             dotted = ".".join(map(str, place)) or "the file"
             kind, message = one["type"], one["msg"]
             message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            found = one.get("input")
             if kind == "extra_forbidden":
                 fields = _fields_at(model, one["loc"][:-1])
                 yield self.mistake(place, f"{dotted}: unknown key", nearest(str(place[-1]), fields))
             elif kind == "missing":
                 name = str(one["loc"][-1])
-                where = ".".join(map(str, place)) or "the file"
-                yield self.mistake(place, f"{where}: the key {name!r} is missing", "add it here")
+                yield self.mistake(place, f"{dotted}: the key {name!r} is missing", "add it here")
+            elif kind == "invalid_key":
+                yield self.mistake(place, f"{dotted}: a key must be text", 'put it in quotes: "1"')
             else:
-                found = one.get("input")
                 # What stands under such a key may be the secret itself.
                 hidden = isinstance(found, dict | list) or place[-1:] in SECRET_PLACES
                 shown = "" if hidden else f" (found {found!r})"
-                yield self.mistake(place, f"{dotted}: {message}{shown}")
+                allowed = re.findall(r"'([^']*)'", one.get("ctx", {}).get("expected", ""))
+                cure = nearest(str(found), allowed) if allowed and not hidden else ""
+                yield self.mistake(place, f"{dotted}: {message}{shown}", cure)
 
     def _in_file(self, loc: Sequence[str | int]) -> Place:
         """Pydantic's location without what is no key of the file (union tags, `[key]`)."""
-        data, place = self.data, []
+        data: Any = self.data
+        place: list[str | int] = []
         for step in loc:
-            if isinstance(data, dict) and step in data:
-                data = data[step]
-                place.append(step)
-            elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            if isinstance(data, list):
+                known = isinstance(step, int) and step < len(data)
+            else:
+                known = isinstance(data, dict) and step in data
+            if known:
                 data = data[step]
                 place.append(step)
         return tuple(place)
@@ -177,42 +277,28 @@ class YamlFile:
 
 def _fields_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
     """The keys allowed at a location: those of the record that stands there."""
-    current: Any = model
+    here: list[Any] = [model]
     for step in loc:
-        options = [current, *_inside(current)]
-        for option in options:
-            if isinstance(option, type) and issubclass(option, BaseModel):
-                by_name = {f.alias or n: f.annotation for n, f in option.model_fields.items()}
-                if step in by_name:
-                    current = by_name[step]
-                    break
-                if option.__name__ == step:
-                    current = option
-                    break
-        else:
-            if isinstance(step, str | int):
-                members = [o for o in options if _value_of(o) is not None]
-                if members:
-                    current = _value_of(members[0])
-    for option in [current, *_inside(current)]:
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            return [f.alias or n for n, f in option.model_fields.items()]
+        # A step that leads nowhere is the tag of a union: the location stays.
+        here = [found for option in here for found in _step(option, step)] or here
+    records = [o for o in here if isinstance(o, type) and issubclass(o, BaseModel)]
+    return [f.alias or n for record in records for n, f in record.model_fields.items()]
+
+
+def _step(annotation: Any, step: str | int) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = {f.alias or n: f.annotation for n, f in annotation.model_fields.items()}
+        return _members(fields[str(step)]) if step in fields else []
+    if typing.get_origin(annotation) in (dict, list, tuple):
+        return _members(typing.get_args(annotation)[-1])
     return []
 
 
-def _inside(annotation: Any) -> list[Any]:
-    """The members of a union or `Annotated`, flattened."""
+def _members(annotation: Any) -> list[Any]:
+    """What a union or `Annotated` holds, flattened."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
-        return [o for arg in typing.get_args(annotation) for o in (arg, *_inside(arg))]
+        return [o for arg in typing.get_args(annotation) for o in _members(arg)]
     if origin is typing.Annotated:
-        first = typing.get_args(annotation)[0]
-        return [first, *_inside(first)]
-    return []
-
-
-def _value_of(annotation: Any) -> Any:
-    origin = typing.get_origin(annotation)
-    if origin in (dict, list, tuple):
-        return typing.get_args(annotation)[-1]
-    return None
+        return _members(typing.get_args(annotation)[0])
+    return [annotation]

@@ -1,0 +1,684 @@
+"""Pipeline folders read into records, all structural mistakes told at once.
+
+Here: finding the folders, and every rule that needs no more than the files themselves. It runs at
+every process start, so it imports no engine. Not here: what needs SQL to be bound (`validate.py`)
+and what becomes of the records (`builder.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from lake_assets.spec import (
+    DatasetSpec,
+    Partitions,
+    PipelineSpec,
+    Rules,
+    Run,
+    SourceSpec,
+)
+from resources.settings import CONNECTIONS
+from resources.types import ColumnType
+from resources.yamlfile import Mistake, Mistakes, Place, YamlFile, nearest
+
+SHIPPED = Path(__file__).parent / "pipelines"
+FILE = "pipeline.yaml"
+ZONE = ZoneInfo("Asia/Seoul")
+
+#: Dagster's own advice for one asset; above it the UI and backfills become slow.
+MOST_KEYS = 25_000
+
+#: Names that SQL and transforms know beside the parameters.
+PARTITION_NAMES = ("partition", "partition_start", "partition_end")
+#: Names that a query of a source knows beside the parameters.
+QUERY_NAMES = ("start", "end")
+
+#: How a transform says which engine its inputs are of.
+FRAMES = {
+    "polars.DataFrame": "polars",
+    "polars.LazyFrame": "polars",
+    "pandas.DataFrame": "pandas",
+    "pyarrow.Table": "pyarrow",
+}
+_SCALARS = ("str", "int", "float", "bool", "datetime.date", "None")
+
+_FOLDER = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One folder with its file, read."""
+
+    name: str
+    folder: Path
+    file: YamlFile
+    spec: PipelineSpec
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One asset of a file with what the file's own defaults make of it.
+
+    `place` leads to it in the file: `("sources", "bw_sales")`.
+    """
+
+    pipeline: Pipeline
+    layer: Literal["raw", "prep"]
+    name: str
+    key: str
+    spec: SourceSpec | DatasetSpec
+    partitions: Partitions | None
+    owner: str
+    run: Run
+    place: Place
+
+    @property
+    def kind(self) -> Literal["source", "dataset"]:
+        return "source" if isinstance(self.spec, SourceSpec) else "dataset"
+
+    @cached_property
+    def types(self) -> dict[str, ColumnType]:
+        return {name: column.parsed for name, column in self.spec.columns.items()}
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Alias → key; a source has none."""
+        return self.spec.named_inputs if isinstance(self.spec, DatasetSpec) else {}
+
+    @property
+    def task_id(self) -> str:
+        return self.spec.task_id or self.key.replace("/", "__")
+
+    def mistake(self, place: Place, what: str, cure: str = "") -> Mistake:
+        """A mistake at `place` below this asset."""
+        return self.pipeline.file.mistake((*self.place, *place), f"{self.key}: {what}", cure)
+
+
+def pipeline_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """The shipped folder of pipelines, then those that LAKE_PIPELINES lists."""
+    further = filter(None, environ.get("LAKE_PIPELINES", "").split(os.pathsep))
+    return [SHIPPED, *(Path(folder).expanduser() for folder in further)]
+
+
+def load_pipelines(folders: Sequence[Path], today: date | None = None) -> list[Pipeline]:
+    """Every pipeline of `folders`, sorted by folder then name; `Mistakes` where one is wrong."""
+    mistakes: list[Mistake] = []
+    pipelines: list[Pipeline] = []
+    broken: list[YamlFile | None] = []
+    for path in _files(folders, mistakes):
+        file = None
+        try:
+            file = YamlFile(path, shown=_shown(path))
+            spec = file.record(PipelineSpec)
+            pipelines.append(Pipeline(path.parent.name, path.parent, file, spec))
+        except Mistakes as error:
+            mistakes.extend(error.mistakes)
+            broken.append(file)
+    mistakes.extend(_check_all(pipelines, broken, today or datetime.now(ZONE).date()))
+    if mistakes:
+        raise Mistakes(mistakes)
+    return pipelines
+
+
+def assets(pipeline: Pipeline) -> list[Asset]:
+    """The assets of a file in its order, sources first."""
+    spec = pipeline.spec
+    found: list[Asset] = []
+    declared: Iterable[tuple[Literal["raw", "prep"], str, Mapping[str, SourceSpec | DatasetSpec]]]
+    declared = (("raw", "sources", spec.sources), ("prep", "datasets", spec.datasets))
+    for layer, section, specs in declared:
+        for name, one in specs.items():
+            chosen = one.partitions or spec.partitions
+            found.append(
+                Asset(
+                    pipeline=pipeline,
+                    layer=layer,
+                    name=name,
+                    key=f"{layer}/{name}",
+                    spec=one,
+                    partitions=chosen if isinstance(chosen, Partitions) else None,
+                    owner=one.owner or spec.owner,
+                    run=_run(spec.run, one.run),
+                    place=(section, name),
+                )
+            )
+    return found
+
+
+def _run(of_file: Run, of_asset: Run | None) -> Run:
+    """The asset's keys where it gives them, else the file's."""
+    if of_asset is None:
+        return of_file
+    given = {name: getattr(of_asset, name) for name in of_asset.model_fields_set}
+    return of_file.model_copy(update=given)
+
+
+def _files(folders: Sequence[Path], mistakes: list[Mistake]) -> Iterator[Path]:
+    first: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            cure = "make it, or take it out of LAKE_PIPELINES"
+            mistakes.append(Mistake(_shown(folder), 1, "there is no such folder", cure))
+            continue
+        for path in sorted(folder.glob(f"*/{FILE}")):
+            name = path.parent.name
+            if name.startswith((".", "_")):
+                continue
+            if not _FOLDER.fullmatch(name):
+                what = f"the folder {name!r} is no name of a pipeline"
+                mistakes.append(Mistake(_shown(path), 1, what, "names match [a-z][a-z0-9_]*"))
+            elif name in first:
+                what = f"there are two pipelines {name!r}, the other in {_shown(first[name])}"
+                mistakes.append(Mistake(_shown(path), 1, what, "rename one of the folders"))
+            else:
+                first[name] = path
+                yield path
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+# --- rules over all files ------------------------------------------------------------------------
+
+
+def _check_all(
+    pipelines: Sequence[Pipeline], broken: Sequence[YamlFile | None], today: date
+) -> Iterator[Mistake]:
+    everything = [asset for pipeline in pipelines for asset in assets(pipeline)]
+    by_key: dict[str, Asset] = {}
+    for asset in everything:
+        if asset.key in by_key:
+            yield asset.mistake((), f"is declared twice, first in {_at(by_key[asset.key])}")
+        by_key.setdefault(asset.key, asset)
+    # A file with mistakes still tells which assets it has; one that is no YAML may have any.
+    elsewhere = {key for file in broken if file for key in _loose_keys(file)}
+    for key in sorted(elsewhere & by_key.keys()):
+        yield by_key[key].mistake((), "is declared twice", "the other is in a file with mistakes")
+    known = None if None in broken else by_key.keys() | elsewhere
+    for asset in everything:
+        yield from _check_asset(asset, today)
+        yield from _check_inputs(asset, by_key, known)
+    yield from _check_cycles(everything, by_key)
+    yield from _check_formerly(everything, by_key)
+    jobs: dict[str, str] = {}
+    for pipeline in pipelines:
+        yield from _check_pipeline(pipeline, jobs)
+
+
+def _at(asset: Asset) -> str:
+    file = asset.pipeline.file
+    return f"{file.shown}:{file.line(asset.place)}"
+
+
+def _loose_keys(file: YamlFile) -> Iterator[str]:
+    for layer, section in (("raw", "sources"), ("prep", "datasets")):
+        found = file.data.get(section) if isinstance(file.data, dict) else None
+        if isinstance(found, dict):
+            yield from (f"{layer}/{name}" for name in found)
+
+
+def _check_cycles(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> Iterator[Mistake]:
+    """Each cycle once, at the input that closes it."""
+    done: set[str] = set()
+    for start in everything:
+        path: list[str] = []
+        stack: list[tuple[str, Iterator[str]]] = []
+        if start.key not in done:
+            stack.append((start.key, iter(start.inputs.values())))
+            path.append(start.key)
+        while stack:
+            key, rest = stack[-1]
+            found = next(rest, None)
+            if found is None:
+                done.add(key)
+                stack.pop()
+                path.pop()
+            elif found in path:
+                cycle = [*path[path.index(found) :], found]
+                what = "feeds itself" if len(cycle) == 2 else f"a cycle: {' ← '.join(cycle)}"
+                asset = by_key[key]
+                yield asset.mistake(_input_place(asset, found), what, "take one of the inputs out")
+            elif found in by_key and found not in done:
+                stack.append((found, iter(by_key[found].inputs.values())))
+                path.append(found)
+
+
+def _input_place(asset: Asset, key: str) -> Place:
+    inputs = asset.spec.inputs if isinstance(asset.spec, DatasetSpec) else []
+    if isinstance(inputs, dict):
+        return ("inputs", next(alias for alias, of in inputs.items() if of == key))
+    return ("inputs", inputs.index(key))
+
+
+def _check_formerly(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> Iterator[Mistake]:
+    taken: dict[str, Asset] = {}
+    for asset in everything:
+        for index, key in enumerate(asset.spec.formerly):
+            place = ("formerly", index)
+            if key in by_key:
+                what = f"{key} is the key of an asset that there is ({_at(by_key[key])})"
+                yield asset.mistake(place, what, "a former key is free")
+            elif key in taken:
+                yield asset.mistake(place, f"{key} is claimed twice, by {_at(taken[key])} too")
+            taken[key] = asset
+
+
+# --- rules of one asset --------------------------------------------------------------------------
+
+
+def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
+    spec = asset.spec
+    yield from _check_span(asset, today)
+    if asset.partitions and asset.partitions.column in spec.columns:
+        column = asset.partitions.column
+        what = f"{column} is the partition column, which readers add"
+        yield asset.mistake(("columns", column), what, "give the column another name")
+    yield from _undeclared(asset, ("order_by",), spec.order_by)
+    if asset.run.runner == "docker" and not asset.run.image:
+        yield asset.mistake(("run",), "runner docker needs an image")
+    for section in ("gates", "checks"):
+        yield from _check_rules(asset, section, getattr(spec, section))
+    if isinstance(spec, SourceSpec):
+        yield from _check_source(asset, spec)
+    else:
+        yield from _check_dataset(asset, spec)
+
+
+def _check_span(asset: Asset, today: date) -> Iterator[Mistake]:
+    if asset.partitions is None:
+        return
+    span = asset.partitions.span
+    place: Place = ("partitions", asset.partitions.cadence, "start")
+    start = date.fromisoformat(span.start)
+    end = date.fromisoformat(span.end) if span.end else max(today, start)
+    if asset.partitions.daily:
+        keys = (end - start).days
+    else:
+        keys = (end.year - start.year) * 12 + end.month - start.month
+    what, cure = "", ""
+    if keys > MOST_KEYS:
+        what = f"{keys:,} partitions from {span.start} to {end}"
+        cure = f"at most {MOST_KEYS:,}; begin later, or use months"
+    elif start > today + timedelta(days=366):
+        what, cure = f"the start {span.start} is more than a year ahead", "is the year right?"
+    if what and asset.spec.partitions:
+        yield asset.mistake(place, what, cure)
+    elif what:  # the file's own partitions: told once for all its assets, being the same text
+        yield asset.pipeline.file.mistake(place, f"partitions: {what}", cure)
+
+
+def _undeclared(asset: Asset, place: Place, columns: Sequence[str]) -> Iterator[Mistake]:
+    """Each of `columns`, a list at `place`, that is not declared or stands there twice."""
+    for index, column in enumerate(columns):
+        where = (*place, index)
+        if column not in asset.spec.columns:
+            yield _no_column(asset, where, column)
+        elif column in columns[:index]:
+            yield asset.mistake(where, f"{place[-1]} names {column} twice")
+
+
+def _no_column(asset: Asset, place: Place, column: str) -> Mistake:
+    what = f"{'.'.join(map(str, place))}: there is no column {column!r}"
+    return asset.mistake(place, what, nearest(column, asset.spec.columns))
+
+
+def _check_rules(asset: Asset, section: str, rules: Rules) -> Iterator[Mistake]:
+    yield from _undeclared(asset, (section, "unique"), rules.unique or [])
+    yield from _undeclared(asset, (section, "not_null"), rules.not_null)
+    for column, values in rules.accepted.items():
+        if column not in asset.types:
+            yield _no_column(asset, (section, "accepted", column), column)
+            continue
+        for index, value in enumerate(values):
+            yield from _fits(asset, (section, "accepted", column, index), column, value)
+    for column, bounds in rules.range.items():
+        if column not in asset.types:
+            yield _no_column(asset, (section, "range", column), column)
+            continue
+        wrong = False
+        for end in ("min", "max"):
+            value = getattr(bounds, end)
+            if value is not None:
+                found = list(_fits(asset, (section, "range", column, end), column, value))
+                wrong = wrong or bool(found)
+                yield from found
+        low: Any = bounds.min
+        if not wrong and low is not None and bounds.max is not None and low > bounds.max:
+            what = f"max is smaller than min, {low}"
+            yield asset.mistake((section, "range", column, "max"), what)
+
+
+def _fits(asset: Asset, place: Place, column: str, value: object) -> Iterator[Mistake]:
+    """Whether a value of the file can be one of the column's."""
+    kind = asset.types[column]
+    wanted = ""
+    if kind.is_number:
+        whole = kind.name.startswith("int")
+        right = isinstance(value, int) if whole else isinstance(value, int | float)
+        if isinstance(value, bool) or not right:
+            wanted = "a whole number" if whole else "a number"
+    elif kind.name == "boolean":
+        wanted = "" if isinstance(value, bool) else "true or false"
+    elif kind.name in ("date", "timestamp", "timestamptz"):
+        example = "2025-07-01" if kind.name == "date" else "2025-07-01T09:30:00"
+        try:
+            parse = date.fromisoformat if kind.name == "date" else datetime.fromisoformat
+            parse(value if isinstance(value, str) else "")
+        except ValueError:
+            wanted = f"text such as {example}"
+    elif kind.name == "string":
+        wanted = "" if isinstance(value, str) else 'text, in quotes: "…"'
+    else:
+        wanted = "nothing: bytes cannot be compared with what a file holds"
+    if wanted:
+        shown = ".".join(map(str, place))
+        what = f"{shown}: {value!r} does not fit the column {column}, which is {kind.name}"
+        yield asset.mistake(place, what, f"allowed: {wanted}")
+
+
+_WINDOW_TYPES = {
+    "date": ("date",),
+    "timestamp": ("timestamp", "timestamptz"),
+    "yyyymmdd": ("string",),
+}
+
+
+def window_kind(spec: SourceSpec) -> Literal["date", "timestamp", "yyyymmdd"] | None:
+    """How the window column holds days; None without a window or where its type holds none."""
+    if spec.window is None or spec.window.column not in spec.columns:
+        return None
+    of_type = spec.columns[spec.window.column].type
+    kinds: tuple[Literal["date", "timestamp", "yyyymmdd"], ...] = ("date", "timestamp", "yyyymmdd")
+    fitting = next((kind for kind in kinds if of_type in _WINDOW_TYPES[kind]), None)
+    return spec.window.kind or fitting
+
+
+def _check_source(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
+    if spec.connection not in CONNECTIONS:
+        what = f"there is no connection {spec.connection!r}"
+        yield asset.mistake(("connection",), what, nearest(spec.connection, CONNECTIONS))
+    for key in ("schema_", "local_query"):
+        needs = "table" if key == "schema_" else "query"
+        if getattr(spec, key) is not None and getattr(spec, needs) is None:
+            name = key.rstrip("_")
+            yield asset.mistake((name,), f"{name} belongs to a {needs}", f"give {needs}")
+    yield from _check_window(asset, spec)
+    yield from _undeclared(asset, ("sums",), spec.sums)
+    for index, column in enumerate(spec.sums):
+        if column in asset.types and not asset.types[column].is_number:
+            numbers = [name for name, kind in asset.types.items() if kind.is_number]
+            what = f"sums: {column} is {asset.types[column].name}, not a number"
+            yield asset.mistake(("sums", index), what, nearest(column, numbers))
+
+
+def _check_window(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
+    if asset.partitions is None:
+        if spec.window is not None:
+            cure = "give partitions, or take the window out"
+            yield asset.mistake(("window",), "a window without partitions has no use", cure)
+        return
+    if spec.window is None:
+        cure = "add `window: {column: …}`, or `partitions: none`"
+        yield asset.mistake((), "is partitioned, so it needs a window", cure)
+        return
+    column = spec.window.column
+    if column not in asset.types:
+        yield _no_column(asset, ("window", "column"), column)
+        return
+    kind, of_type = window_kind(spec), asset.types[column].name
+    if kind is None or of_type not in _WINDOW_TYPES[kind]:
+        place = ("window", "kind") if spec.window.kind else ("window", "column")
+        allowed = "; ".join(f"{k}: {' or '.join(t)}" for k, t in _WINDOW_TYPES.items())
+        shown = f"the kind {kind!r} does not fit" if kind else "no kind fits"
+        what = f"window: {shown} the column {column}, which is {of_type}"
+        yield asset.mistake(place, what, f"allowed: {allowed}")
+
+
+def _check_dataset(asset: Asset, spec: DatasetSpec) -> Iterator[Mistake]:
+    clash = [*PARTITION_NAMES, *asset.pipeline.spec.params] if spec.transform else []
+    seen: dict[str, str] = {}
+    for alias, key in _aliases(spec):
+        place = _input_place(asset, key)
+        if key in seen.values():
+            yield asset.mistake(place, f"the input {key} stands here twice")
+        elif alias in seen:
+            what = f"the inputs {seen[alias]} and {key} are both called {alias!r}"
+            yield asset.mistake(place, what, "name them: inputs: {a: raw/…, b: prep/…}")
+        elif alias in clash:
+            what = f"the input {alias!r} has the name of a parameter"
+            yield asset.mistake(place, what, "name it: inputs: {another: …}")
+        seen.setdefault(alias, key)
+    if spec.transform:
+        yield from _check_transform(asset, spec.transform)
+
+
+def _aliases(spec: DatasetSpec) -> list[tuple[str, str]]:
+    if isinstance(spec.inputs, dict):
+        return list(spec.inputs.items())
+    return [(key.split("/")[-1], key) for key in spec.inputs]
+
+
+# --- inputs and their cadence --------------------------------------------------------------------
+
+
+def _check_inputs(
+    asset: Asset, by_key: Mapping[str, Asset], known: Iterable[str] | None
+) -> Iterator[Mistake]:
+    matching = False
+    for key in asset.inputs.values():
+        source = by_key.get(key)
+        if source is None:
+            if known is not None and key not in known:
+                what = f"there is no asset {key!r}"
+                yield asset.mistake(_input_place(asset, key), what, nearest(key, known))
+            matching = True  # not to be judged
+            continue
+        mine, its = asset.partitions, source.partitions
+        if mine and its:
+            if mine.daily and its.monthly:
+                what = f"a day cannot be made of the month {key}"
+                cure = "read daily or unpartitioned inputs, or make it monthly"
+                yield asset.mistake(_input_place(asset, key), what, cure)
+            matching = matching or mine.cadence == its.cadence
+    if isinstance(asset.spec, DatasetSpec) and asset.spec.range:
+        if asset.partitions is None:
+            cure = "take it out, or give partitions"
+            yield asset.mistake(("range",), "range: true is for partitioned datasets", cure)
+        elif not matching:
+            cadence = asset.partitions.cadence
+            what = f"range: true needs a {cadence} input, of which each partition is made"
+            yield asset.mistake(("range",), what, "take it out: range: false is always right")
+
+
+# --- rules of one file ---------------------------------------------------------------------------
+
+
+def _check_pipeline(pipeline: Pipeline, jobs: dict[str, str]) -> Iterator[Mistake]:
+    spec, file = pipeline.spec, pipeline.file
+    for index, start in enumerate(("0.", "1.Start:", "2.End:")):
+        tag = spec.tags[index]
+        if not tag.replace(". ", ".").startswith(start):
+            what = f"tags: number {index + 1} begins with {start!r}, this one is {tag!r}"
+            cure = "0.<action>, 1.Start:<source>, 2.End:<target>, then what it is about"
+            yield file.mistake(("tags", index), what, cure)
+    for index, tag in enumerate(spec.tags):
+        if tag in spec.tags[:index]:
+            yield file.mistake(("tags", index), f"tags: {tag!r} stands here twice")
+    for name in spec.params:
+        if name in (*PARTITION_NAMES, *QUERY_NAMES):
+            cure = f"these mean the partition: {', '.join((*PARTITION_NAMES, *QUERY_NAMES))}"
+            yield file.mistake(("params", name), f"params: {name!r} is taken", cure)
+    if spec.run.runner == "docker" and not spec.run.image and spec.run.model_fields_set:
+        yield file.mistake(("run",), "run: runner docker needs an image")
+    yield from _check_task_ids(pipeline)
+    yield from _check_schedules(pipeline, jobs)
+
+
+def _check_task_ids(pipeline: Pipeline) -> Iterator[Mistake]:
+    first: dict[str, Asset] = {}
+    for asset in assets(pipeline):
+        other = first.setdefault(asset.task_id, asset)
+        if other is not asset:
+            one = asset if asset.spec.task_id else other
+            rest = other if one is asset else asset
+            what = f"the task id {asset.task_id!r} is that of {rest.key} too ({_at(rest)})"
+            yield one.mistake(("task_id",), what, "a task id is unique in its pipeline")
+
+
+def job_name(pipeline: Pipeline, schedule: str) -> str:
+    """The name of a schedule's job, which is also that of its DAG."""
+    return f"{pipeline.name}__{schedule}" if schedule else pipeline.name
+
+
+def scheduled(pipeline: Pipeline, schedule: str) -> list[Asset]:
+    """The assets of one schedule of the file ('' for a single one), unpartitioned feeders included.
+
+    Those it names, with the unpartitioned ones they are made of; all of the file by default.
+    """
+    every = {asset.key: asset for asset in assets(pipeline)}
+    named = pipeline.spec.named_schedules[schedule].assets
+    if named is None:
+        return list(every.values())
+    chosen = {key for key in named if key in every}
+    waiting = list(chosen)
+    while waiting:
+        for key in every[waiting.pop()].inputs.values():
+            if key in every and key not in chosen and every[key].partitions is None:
+                chosen.add(key)
+                waiting.append(key)
+    return [asset for key, asset in every.items() if key in chosen]
+
+
+def _check_schedules(pipeline: Pipeline, jobs: dict[str, str]) -> Iterator[Mistake]:
+    spec, file = pipeline.spec, pipeline.file
+    own = [asset.key for asset in assets(pipeline)]
+    for name, schedule in spec.named_schedules.items():
+        place: Place = ("schedules", name) if name else ("schedule",)
+        shown = ".".join(map(str, place))
+        for index, key in enumerate(schedule.assets or []):
+            where = (*place, "assets", index)
+            if key not in own:
+                what = f"{shown}: this file has no asset {key!r}"
+                yield file.mistake(where, what, nearest(key, own))
+            elif key in (schedule.assets or [])[:index]:
+                yield file.mistake(where, f"{shown}: {key} stands here twice")
+        kinds: dict[Partitions, str] = {}
+        for asset in scheduled(pipeline, name):
+            if asset.partitions:
+                kinds.setdefault(asset.partitions, asset.key)
+        if len(kinds) > 1:
+            found = "; ".join(f"{key}: {_describe(kind)}" for kind, key in kinds.items())
+            cure = (
+                "one schedule runs assets of one kind of partitions: name them in its `assets`"
+                if schedule.assets
+                else "write `schedules:` with one for each, and name its `assets`"
+            )
+            where = (*place, "assets") if schedule.assets else place
+            what = f"{shown}: its assets have {len(kinds)} kinds of partitions ({found})"
+            yield file.mistake(where, what, cure)
+        job = job_name(pipeline, name)
+        here = f"{file.shown}:{file.line(place)}" if job in jobs else ""
+        if job in jobs:
+            yield file.mistake(place, f"{shown}: the job {job!r} is in {jobs[job]} too", here)
+        jobs.setdefault(job, file.shown)
+
+
+def _describe(partitions: Partitions) -> str:
+    end = f" to {partitions.span.end}" if partitions.span.end else ""
+    return f"{partitions.cadence} from {partitions.span.start}{end}"
+
+
+# --- transforms, read but never imported ---------------------------------------------------------
+
+
+def _check_transform(asset: Asset, reference: str) -> Iterator[Mistake]:
+    file, _, function = reference.partition(":")
+    path = asset.pipeline.folder / file
+    place: Place = ("transform",)
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError:
+        there = [p.name for p in sorted(asset.pipeline.folder.glob("*.py"))]
+        yield asset.mistake(place, f"there is no file {_shown(path)}", nearest(file, there))
+        return
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        yield Mistake(_shown(path), line, f"not Python: {getattr(error, 'msg', error)}")
+        return
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    found = functions.get(function)
+    if found is None:
+        what = f"{_shown(path)} has no function {function!r}"
+        yield asset.mistake(place, what, nearest(function, functions))
+        return
+    yield from _check_signature(asset, _shown(path), found, _imported(tree))
+
+
+def _check_signature(
+    asset: Asset, path: str, function: ast.FunctionDef, imported: Mapping[str, str]
+) -> Iterator[Mistake]:
+    """Arguments are given by name: inputs, parameters and what is said of the partition."""
+    inputs = asset.inputs
+    params = [*asset.pipeline.spec.params, *(PARTITION_NAMES if asset.partitions else ())]
+    named = [*function.args.args, *function.args.kwonlyargs]
+    starred = [function.args.vararg, function.args.kwarg, *function.args.posonlyargs]
+    for argument in filter(None, starred):
+        what = f"{function.name}: {argument.arg!r} cannot be given by name"
+        yield Mistake(path, argument.lineno, what, "write each argument out, without *, ** and /")
+    for argument in named:
+        note = _annotation(argument.annotation, imported)
+        what = cure = ""
+        if argument.arg not in inputs and argument.arg not in params:
+            what = f"{asset.key} has no input or parameter {argument.arg!r}"
+            cure = nearest(argument.arg, [*inputs, *params])
+        elif argument.arg in inputs and note not in FRAMES:
+            what = f"the input {argument.arg!r} needs the annotation of a frame"
+            cure = nearest(note or "", FRAMES)
+        elif argument.arg in params and note is not None and note not in _SCALARS:
+            what = f"{note} is no annotation of a parameter"
+            cure = nearest(note, _SCALARS)
+        if what:
+            yield Mistake(path, argument.lineno, f"{function.name}: {what}", cure)
+    for alias in inputs:
+        if alias not in [argument.arg for argument in named]:
+            what = f"{function.name}: the input {alias!r} is no argument"
+            cure = (
+                f"add it, or take {inputs[alias]} out of the inputs in {asset.pipeline.file.shown}"
+            )
+            yield Mistake(path, function.lineno, what, cure)
+    note = _annotation(function.returns, imported)
+    if note not in FRAMES:
+        what = f"{function.name}: it must be annotated with the frame it returns"
+        yield Mistake(path, function.lineno, what, nearest(note or "", FRAMES))
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """Name in the module → full name: `{'pl': 'polars', 'date': 'datetime.date'}`."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update({a.asname or a.name: a.name for a in node.names})
+        elif isinstance(node, ast.ImportFrom):
+            found.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names})
+    return found
+
+
+def _annotation(node: ast.expr | None, imported: Mapping[str, str]) -> str | None:
+    if node is None:
+        return None
+    text = node.value if isinstance(node, ast.Constant) else ast.unparse(node)
+    head, dot, rest = str(text).strip().partition(".")
+    return imported.get(head, head) + dot + rest
