@@ -1,0 +1,504 @@
+"""What a request to materialise means: which runs, in which order, and why the rest is skipped.
+
+Here: selection, partitions and staleness turned into a plan, without changing anything. Not here:
+carrying it out (`execute.py`) and reading the history (`versions.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.errors import DagsterInvalidSubsetError
+
+from lake_assets.versions import Materialised, input_digest, latest
+from resources.errors import UsageError
+from resources.yamlfile import nearest
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+EXAMPLES = """Examples:
+  prep/sales            one asset
+  '+prep/sales'         with all it is made from
+  'raw/sales+'          with all that is made from it
+  'key:"raw/*"'         by pattern
+  'group:customer_master'
+  'key:"raw/*" and group:customer_master'"""
+
+#: One partition of one asset; '' where there are no partitions.
+Unit = tuple[dg.AssetKey, str]
+Kind = Literal["up to date", "not yet", "failed"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request, in the words of the command line. Neither partition nor bounds: all there is."""
+
+    selection: tuple[str, ...]
+    partition: str | None = None
+    start: str | None = None
+    end: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What was asked for: assets in the order of their making, each with partitions.
+
+    `always` gives the reason of those that run whatever the history says.
+    """
+
+    partitions: Mapping[dg.AssetKey, tuple[str, ...]]
+    always: Mapping[dg.AssetKey, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run: assets that share partitions, over consecutive ones (`('',)`: none)."""
+
+    assets: tuple[dg.AssetKey, ...]
+    partitions: tuple[str, ...]
+    reasons: Mapping[dg.AssetKey, str]
+
+    @property
+    def units(self) -> list[Unit]:
+        return [(key, partition) for key in self.assets for partition in self.partitions]
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Partitions of one asset that do not run, and why."""
+
+    asset: dg.AssetKey
+    partitions: tuple[str, ...]
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Waves of runs: what is in a later wave is looked at again when the earlier ones are done."""
+
+    waves: tuple[tuple[Step, ...], ...]
+    skipped: tuple[Skip, ...]
+
+
+@dataclass
+class History:
+    """The newest materialisations, each asked for once; `forget` what has run since.
+
+    `published` says whether the file of a partition is in the store (True for assets that are
+    kept elsewhere).
+    """
+
+    instance: dg.DagsterInstance
+    published: Callable[[dg.AssetKey, str], bool]
+    _known: dict[dg.AssetKey, dict[str, Materialised | None]] = field(default_factory=dict)
+
+    def of(self, key: dg.AssetKey, partitions: Iterable[str]) -> Mapping[str, Materialised | None]:
+        known = self._known.setdefault(key, {})
+        new = [partition for partition in partitions if partition not in known]
+        if new:
+            found = latest(self.instance, key, None if new == [""] else new)
+            known.update((partition, found.get(partition)) for partition in new)
+        return known
+
+    def there(self, key: dg.AssetKey, partition: str) -> bool:
+        return self.of(key, [partition])[partition] is not None and self.published(key, partition)
+
+    def forget(self, keys: Iterable[dg.AssetKey]) -> None:
+        for key in keys:
+            self._known.pop(key, None)
+
+
+def targets(graph: AssetGraph, ask: Ask) -> Targets:
+    """The assets and partitions that `ask` names; `UsageError` says what there is instead."""
+    chosen = select(graph, ask.selection)
+    keys = [key for key in graph.toposorted_asset_keys if key in chosen]
+    if ask.partition is not None and (ask.start is not None or ask.end is not None):
+        raise UsageError("Give either --partition or --from and --to, not both.")
+    partitioned = [key for key in keys if graph.get(key).partitions_def]
+    found: dict[dg.AssetKey, tuple[str, ...]]
+    if ask.partition is not None:
+        _check_partition(graph, partitioned, ask.partition)
+        one: tuple[str, ...] = (ask.partition,)
+        found = dict.fromkeys(partitioned, one)
+    elif ask.start is not None or ask.end is not None:
+        found = _between(graph, partitioned, ask.start, ask.end)
+    else:
+        found = {key: tuple(_keys(graph, key)) for key in partitioned}
+    none: tuple[str, ...] = ("",)
+    partitions = {key: found.get(key, none) for key in keys}
+    if ask.force:
+        always = dict.fromkeys(keys, "forced")
+    else:
+        always = dict.fromkeys(partitioned, "asked") if ask.partition is not None else {}
+    return Targets({key: keys for key, keys in partitions.items() if keys}, always)
+
+
+def plan(
+    graph: AssetGraph,
+    history: History,
+    wanted: Targets,
+    settled: Mapping[Unit, bool] | None = None,
+) -> Plan:
+    """What runs and what does not. `settled` is what ran already and whether it succeeded.
+
+    An asset joins the run of its inputs where it would run whatever they turn out to be. One that
+    is only affected if they change waits for a later wave, where their content is compared.
+    """
+    settled = settled or {}
+    waves: dict[Unit, int] = {}
+    certain: set[Unit] = set()
+    reasons: dict[Unit, str] = {}
+    skips: list[tuple[dg.AssetKey, str, Kind, str]] = []
+    blocked: dict[Unit, Kind] = {
+        unit: "failed" for unit, succeeded in settled.items() if not succeeded
+    }
+    for key, partitions in wanted.partitions.items():
+        inputs = _inputs(graph, history, key, partitions)
+        history.of(key, partitions)
+        for partition in partitions:
+            unit = (key, partition)
+            if unit in settled:
+                continue
+            before = [(parent, one) for parent, ones in inputs[partition] for one in ones]
+            stop = _stop(graph, history, unit, before, blocked, waves, settled)
+            reason = wanted.always.get(key) or _reason(graph, history, unit, inputs[partition])
+            coming = [one for one in before if one in waves]
+            if stop and (reason or stop[0] == "failed"):
+                blocked[unit] = stop[0]
+                skips.append((key, partition, *stop))
+            elif reason or coming:
+                if reason:
+                    certain.add(unit)
+                names = sorted({parent.to_user_string() for parent, _ in coming})
+                reasons[unit] = reason or f"input {', '.join(names)} runs first"
+                waves[unit] = max(
+                    (waves[one] + (not _together(graph, unit, one, certain)) for one in coming),
+                    default=0,
+                )
+            else:
+                skips.append((key, partition, "up to date", ""))
+    count = max(waves.values(), default=-1) + 1
+    steps = tuple(tuple(_steps(graph, _wave(waves, n), reasons)) for n in range(count))
+    return Plan(steps, tuple(_skips(history, skips)))
+
+
+def select(graph: AssetGraph, texts: Sequence[str]) -> set[dg.AssetKey]:
+    """The assets that Dagster's selection syntax names, all of `texts` together."""
+    chosen: set[dg.AssetKey] = set()
+    for text in texts:
+        try:
+            found = dg.AssetSelection.from_string(text).resolve(graph)
+        except DagsterInvalidAssetSelectionError:
+            raise UsageError(_unknown(graph, text, "is not a selection")) from None
+        except DagsterInvalidSubsetError:
+            raise UsageError(_unknown(graph, text, "names an asset that does not exist")) from None
+        runnable = found & graph.materializable_asset_keys
+        if found and not runnable:
+            shown = ", ".join(sorted(key.to_user_string() for key in found))
+            readers = sorted(
+                child.to_user_string() for key in found for child in graph.get(key).child_keys
+            )
+            raise UsageError(
+                f"{shown} is a table of a source system and is only read; what is made from it: "
+                f"{', '.join(readers) or 'nothing'}."
+            )
+        if not runnable:
+            raise UsageError(_unknown(graph, text, "selects nothing"))
+        chosen |= runnable
+    return {member for key in chosen for member in graph.get(key).execution_set_asset_keys or {key}}
+
+
+def short(partitions: Sequence[str]) -> str:
+    """`2025-01-01 … 2025-01-31 (31)`, or the few there are.
+
+    >>> short(["2025-01-01", "2025-01-02"])
+    '2025-01-01, 2025-01-02'
+    """
+    if len(partitions) <= 2:
+        return ", ".join(partitions)
+    return f"{partitions[0]} … {partitions[-1]} ({len(partitions)})"
+
+
+def seoul_time(timestamp: float) -> str:
+    return f"{datetime.fromtimestamp(timestamp, SEOUL):%Y-%m-%d %H:%M}"
+
+
+# -- what one partition needs
+
+
+def _inputs(
+    graph: AssetGraph, history: History, key: dg.AssetKey, partitions: Sequence[str]
+) -> dict[str, list[tuple[dg.AssetKey, list[str]]]]:
+    """Partition → the inputs made in this lake, each with the partitions it reads of it."""
+    parents = sorted(graph.get(key).parent_keys & graph.materializable_asset_keys)
+    found: dict[str, list[tuple[dg.AssetKey, list[str]]]] = {one: [] for one in partitions}
+    for parent in parents:
+        read = {one: _mapped(graph, key, parent, one) for one in partitions}
+        history.of(parent, {one for ones in read.values() for one in ones})
+        for one, ones in read.items():
+            found[one].append((parent, ones))
+    return found
+
+
+def _mapped(graph: AssetGraph, key: dg.AssetKey, parent: dg.AssetKey, partition: str) -> list[str]:
+    mine, theirs = graph.get(key).partitions_def, graph.get(parent).partitions_def
+    if theirs is None:
+        return [""]
+    if mine is None:
+        return list(_keys(graph, parent))
+    mapping = graph.get_partition_mapping(key, parent)
+    if mine == theirs and (
+        isinstance(mapping, dg.IdentityPartitionMapping)
+        or mapping == dg.TimeWindowPartitionMapping()
+    ):
+        return [partition]
+    result = graph.get_parent_partition_keys_for_child(partition, parent, key)
+    first = theirs.get_first_partition_key() or ""
+    # Keys before the input's first one stand for nothing; those after its last are still to come.
+    ahead = [one for one in result.required_but_nonexistent_partition_keys if one > first]
+    return [*result.partitions_subset.get_partition_keys(), *ahead]
+
+
+def _stop(
+    graph: AssetGraph,
+    history: History,
+    unit: Unit,
+    before: Sequence[Unit],
+    blocked: Mapping[Unit, Kind],
+    waves: Mapping[Unit, int],
+    settled: Mapping[Unit, bool],
+) -> tuple[Kind, str] | None:
+    """Why `unit` cannot run: an input failed in this command, or is not there yet."""
+    for kind in ("failed", "not yet"):
+        of_kind = [one for one in before if blocked.get(one) == kind]
+        if of_kind:
+            return kind, f"{_told(of_kind)} {'failed' if kind == 'failed' else 'is not yet there'}"
+    if graph.get(unit[0]).partitions_def is None:
+        # It reads whatever partitions there are.
+        before = [one for one in before if graph.get(one[0]).partitions_def is None]
+    lacking = [
+        one
+        for one in before
+        if one not in waves and not settled.get(one) and not history.there(*one)
+    ]
+    if not lacking:
+        return None
+    return "not yet", f"{_told(lacking)} is missing"
+
+
+def _told(units: Sequence[Unit]) -> str:
+    by_asset = groupby(sorted(units), key=lambda unit: unit[0])
+    return "; ".join(
+        f"input {key.to_user_string()} {short([one for _, one in members])}".rstrip()
+        for key, members in by_asset
+    )
+
+
+def _reason(
+    graph: AssetGraph,
+    history: History,
+    unit: Unit,
+    inputs: Sequence[tuple[dg.AssetKey, list[str]]],
+) -> str | None:
+    """Why `unit` must run by itself; None where only a change of an input would make it."""
+    key, partition = unit
+    mine = history.of(key, [partition])[partition]
+    if mine is None:
+        return "missing"
+    if not history.published(key, partition):
+        return "file missing from the store"
+    code = graph.get(key).code_version
+    if code is not None and mine.code_version != code:
+        return "code changed"
+    for parent, ones in inputs:
+        known = history.of(parent, ones)
+        now = {one: found for one in ones if (found := known[one])}
+        name = parent.to_user_string()
+        if name in mine.input_versions:
+            digest = input_digest({one: found.data_version for one, found in now.items()})
+            changed = mine.input_versions[name] != digest
+        else:
+            # A hand-written asset does not record what it read.
+            changed = any(found.timestamp > mine.timestamp for found in now.values())
+        if changed:
+            return f"input {name} changed"
+    return None
+
+
+def _together(graph: AssetGraph, unit: Unit, before: Unit, certain: set[Unit]) -> bool:
+    """Whether one run can make both: the same partition, and no doubt that either runs."""
+    same = graph.get(unit[0]).partitions_def == graph.get(before[0]).partitions_def
+    return same and unit[1] == before[1] and unit in certain and before in certain
+
+
+# -- partitions in runs
+
+
+def _wave(waves: Mapping[Unit, int], number: int) -> list[Unit]:
+    return [unit for unit, wave in waves.items() if wave == number]
+
+
+def _steps(graph: AssetGraph, units: Sequence[Unit], reasons: Mapping[Unit, str]) -> Iterator[Step]:
+    """Runs that make `units`: consecutive partitions that the same assets need, cut to chunks."""
+    order = {key: place for place, key in enumerate(graph.toposorted_asset_keys)}
+    by_partitions: dict[dg.PartitionsDefinition | None, dict[str, set[dg.AssetKey]]] = {}
+    for key, partition in units:
+        node = graph.get(key)
+        needed = by_partitions.setdefault(node.partitions_def, {}).setdefault(partition, set())
+        needed.update(node.execution_set_asset_keys or {key})
+    for definition, wanted in by_partitions.items():
+        every = [""] if definition is None else definition.get_partition_keys()
+        runs = [(one, frozenset(wanted.get(one, ()))) for one in every]
+        for members, group in groupby(runs, key=lambda run: run[1]):
+            if not members:
+                continue
+            assets = tuple(sorted(members, key=order.__getitem__))
+            partitions = [one for one, _ in group]
+            size = _chunk(graph, assets) or len(partitions)
+            for start in range(0, len(partitions), size):
+                chunk = tuple(partitions[start : start + size])
+                yield Step(assets, chunk, _told_reasons(assets, chunk, reasons))
+
+
+def _chunk(graph: AssetGraph, assets: Sequence[dg.AssetKey]) -> int | None:
+    """Partitions that one run takes: the smallest backfill policy's; None: any number."""
+    policies = [graph.get(key).backfill_policy for key in assets]
+    sizes = [policy.max_partitions_per_run if policy else 1 for policy in policies]
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def _told_reasons(
+    assets: Sequence[dg.AssetKey], partitions: Sequence[str], reasons: Mapping[Unit, str]
+) -> dict[dg.AssetKey, str]:
+    return {
+        key: ", ".join(
+            dict.fromkeys(reasons.get((key, one), "runs with the others") for one in partitions)
+        )
+        for key in assets
+    }
+
+
+def _skips(history: History, skips: Sequence[tuple[dg.AssetKey, str, Kind, str]]) -> Iterator[Skip]:
+    grouped: dict[tuple[dg.AssetKey, Kind, str], list[str]] = {}
+    for key, partition, kind, reason in skips:
+        grouped.setdefault((key, kind, reason), []).append(partition)
+    for (key, kind, reason), partitions in grouped.items():
+        if kind == "up to date":
+            known = history.of(key, partitions)
+            newest = max(found.timestamp for one in partitions if (found := known[one]))
+            yield Skip(key, tuple(partitions), kind, f"up to date since {seoul_time(newest)}")
+        else:
+            yield Skip(key, tuple(partitions), kind, reason)
+
+
+# -- partitions as asked for
+
+
+def _keys(graph: AssetGraph, key: dg.AssetKey) -> Sequence[str]:
+    definition = graph.get(key).partitions_def
+    return definition.get_partition_keys() if definition else ("",)
+
+
+def _there_is(keys: Sequence[str]) -> str:
+    if not keys:
+        return "it has none yet"
+    return f"there is {keys[0]} … {keys[-1]} ({len(keys)} partitions)"
+
+
+def _check_partition(graph: AssetGraph, assets: Sequence[dg.AssetKey], asked: str) -> None:
+    if not assets:
+        raise UsageError(
+            "None of the selected assets has partitions; leave out --partition (--force runs them "
+            "even when they are up to date)."
+        )
+    having = [key for key in assets if asked in set(_keys(graph, key))]
+    lacking = [key for key in assets if key not in having]
+    if not lacking:
+        return
+    if having:
+        raise UsageError(
+            f"--partition {asked} is a partition of "
+            f"{', '.join(key.to_user_string() for key in having)}, but not of "
+            f"{', '.join(key.to_user_string() for key in lacking)} "
+            f"({_there_is(_keys(graph, lacking[0]))}). Select them apart, or name days and months "
+            "at once with --from and --to."
+        )
+    keys = _keys(graph, lacking[0])
+    near = _nearest_key(asked, keys)
+    raise UsageError(
+        f"{lacking[0].to_user_string()} has no partition {asked!r}; "
+        f"{f'did you mean {near!r}? ' if near else ''}{_there_is(keys)}."
+    )
+
+
+def _nearest_key(asked: str, keys: Sequence[str]) -> str | None:
+    hint = re.match(r"did you mean '([^']+)'", nearest(asked, keys[-400:]))
+    return hint[1] if hint else None
+
+
+def _between(
+    graph: AssetGraph, assets: Sequence[dg.AssetKey], start: str | None, end: str | None
+) -> dict[dg.AssetKey, tuple[str, ...]]:
+    if not assets:
+        raise UsageError("None of the selected assets has partitions; leave out --from and --to.")
+    first = _days(start, "--from")[0] if start is not None else date.min
+    last = _days(end, "--to")[1] if end is not None else date.max
+    if first > last:
+        raise UsageError(f"--from {start} is later than --to {end}.")
+    found = {key: tuple(_lying_in(graph, key, first, last)) for key in assets}
+    if not any(found.values()):
+        told = "; ".join(
+            f"{key.to_user_string()}: {_there_is(_keys(graph, key))}" for key in assets[:3]
+        )
+        raise UsageError(f"No partition lies in {start or '…'} to {end or '…'}; {told}.")
+    return found
+
+
+def _lying_in(graph: AssetGraph, key: dg.AssetKey, first: date, last: date) -> Iterator[str]:
+    definition = graph.get(key).partitions_def
+    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        raise UsageError(
+            f"{key.to_user_string()} is not partitioned by time; name one with --partition."
+        )
+    for partition in definition.get_partition_keys():
+        window = definition.time_window_for_partition_key(partition)
+        if first <= window.start.date() and window.end.date() - timedelta(days=1) <= last:
+            yield partition
+
+
+def _days(text: str, option: str) -> tuple[date, date]:
+    """The first and last day of a date or month."""
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}", text):
+            first = date.fromisoformat(f"{text}-01")
+            return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            day = date.fromisoformat(text)
+            return day, day
+    except ValueError:
+        pass
+    raise UsageError(f"{option} {text}: no such day; write YYYY-MM-DD or YYYY-MM.")
+
+
+def _unknown(graph: AssetGraph, text: str, what: str) -> str:
+    names = sorted(key.to_user_string() for key in graph.materializable_asset_keys)
+    groups = sorted(graph.all_group_names)
+    group = re.search(r'group:\s*"?([^"\s()]*)', text)
+    if group and group[1] not in groups:
+        cure = f"group {group[1]!r}: {nearest(group[1], groups)}"
+    else:
+        words = re.findall(r"[^\s\"'()+:,|&]+", text)
+        unknown = [word for word in words if word not in names] or words or [""]
+        cure = nearest(max(unknown, key=lambda word: ("/" in word, len(word))), names)
+    return f"{text!r} {what}; {cure}.\n{EXAMPLES}"
