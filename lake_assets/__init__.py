@@ -10,6 +10,6 @@ def read(asset: str, **options: Any) -> Any:
 
     >>> lake_assets.read("prep/sales_result_daily", partition="2025-07-01")  # doctest: +SKIP
     """
-    from lake_assets import notebook
+    from lake_assets.notebook import read as from_store
 
-    return notebook.read(asset, **options)
+    return from_store(asset, **options)

@@ -1,0 +1,99 @@
+"""Reading the lake by hand, in a notebook or a script, without Dagster.
+
+Here: which partitions the words of a caller mean, and answers to what does not exist. Not here:
+how files are read (`resources/store.py`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from resources.errors import NotYetError, UsageError
+from resources.frames import to_frame
+from resources.settings import load_settings
+from resources.store import Partition, Store, open_store
+from resources.yamlfile import nearest
+
+As = Literal["polars", "pandas", "arrow", "duckdb"]
+_KINDS = {
+    "polars": "polars.DataFrame",
+    "pandas": "pandas.DataFrame",
+    "arrow": "pyarrow.Table",
+    "duckdb": "pyarrow.Table",
+}
+
+
+def read(
+    asset: str,
+    partition: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    columns: list[str] | None = None,
+    as_: As = "polars",
+    env: str | None = None,
+) -> Any:
+    """Read an asset of the lake as a frame; every partition that is there unless told otherwise.
+
+    asset: `raw/<table>` or `prep/<dataset>`. partition: one key, `2025-07-01` or `2025-07`.
+    start, end: the first and the last of a range, both read, none of it missing; one alone is open
+    to the other side; a month stands for its days. columns: only these, in this order; the
+    partition column (`dt`, `ym`) is one of them. as_: polars, pandas (Arrow-backed), arrow, or a
+    duckdb relation. env: the environment, else `LAKE_ENV`, else `local`.
+
+    >>> read("prep/sales", start="2025-06", columns=["dt", "amount"])  # doctest: +SKIP
+    """
+    if as_ not in _KINDS:
+        raise UsageError(f"as_={as_!r} is no kind of frame; {nearest(as_, _KINDS)}.")
+    store = open_store(load_settings(env))
+    partitions = _chosen(store, asset, partition, start, end)
+    table = store.read(partitions, columns)
+    if as_ == "duckdb":
+        import duckdb
+
+        return duckdb.connect().from_arrow(table)
+    return to_frame(table, _KINDS[as_])
+
+
+def _chosen(
+    store: Store, asset: str, partition: str | None, start: str | None, end: str | None
+) -> list[Partition]:
+    known = store.assets()
+    if asset not in known:
+        hint = nearest(asset, known) if known else "nothing is there yet; run `make demo`"
+        raise UsageError(f"The lake has no {asset!r}; {hint}.")
+    layer, name = asset.split("/")
+    keys = store.keys(layer, name)
+    if partition is not None and (start is not None or end is not None):
+        raise UsageError("Give either partition or start and end.")
+    if keys == [""] and (partition or start or end):
+        raise UsageError(f"{asset} has no partitions; leave out partition, start and end.")
+    wanted = keys if partition is None else [partition]
+    if start is not None or end is not None:
+        first, last = _days(start or keys[0])[0], _days(end or keys[-1])[1]
+        days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        wanted = list(dict.fromkeys(day.isoformat()[: len(keys[0])] for day in days))
+    missing = [key for key in wanted if key not in keys]
+    if missing or not wanted:
+        shown = ", ".join(missing[:10]) or f"from {start} to {end}"
+        more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+        raise NotYetError(f"{asset} has no partition {shown}{more}; {_there_is(keys)}.")
+    return [Partition.of(layer, name, key) for key in wanted]
+
+
+def _days(text: str) -> tuple[date, date]:
+    """The first and last day of a day or month."""
+    try:
+        if len(text) == len("2025-07"):
+            first = date.fromisoformat(f"{text}-01")
+            return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        return date.fromisoformat(text), date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no day or month; write 2025-07-01 or 2025-07.") from None
+
+
+def _there_is(keys: list[str]) -> str:
+    """The keys in words: the first and last and how many, all of them where they are few."""
+    if len(keys) <= 10:
+        return f"there is {', '.join(keys)}"
+    return f"there are {len(keys)}, from {keys[0]} to {keys[-1]}"
