@@ -1,0 +1,500 @@
+"""What only an engine can tell of a pipeline file: whether its SQL and conditions hold together.
+
+Here: each dataset's SQL, filter, expectation and query, bound or parsed against the declared
+columns, without data. Not here: rules that need the files alone (`loader.py`) and running.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+import sqlglot
+from sqlglot.errors import SqlglotError
+
+from lake_assets.loader import PARTITION_NAMES, QUERY_NAMES, Asset, Pipeline, assets
+from lake_assets.spec import DatasetSpec, Param, SourceSpec
+from resources.settings import Settings
+from resources.types import ColumnType, parse_type
+from resources.yamlfile import Mistake, Place, nearest
+
+#: The dialect of the system behind a connection, in sqlglot's words; '' where it has none.
+DIALECTS = {
+    "hive": "hive",
+    "hana_db": "",
+    "hana_bw": "",
+    "sqlserver": "tsql",
+    "tibero": "oracle",
+    "postgres": "postgres",
+    "mariadb": "mysql",
+}
+#: Kinds of connection that hold tables.
+TABLE_KINDS = ("duckdb", "postgres", "mariadb", "hive", "hana", "sqlserver", "tibero")
+
+#: Table functions that make rows of nothing but their arguments.
+_TABLE_FUNCTIONS = ("unnest", "range", "generate_series")
+
+_NOWHERE = 2**64 - 1
+#: `:name` outside quotes and comments (group 1), and `$name` (group 2).
+_PLACEHOLDER = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|::|:([a-z_][a-z0-9_]*)|(\$\w+)"
+)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Something wrong in line `line` of a piece of SQL; None is its last line."""
+
+    line: int | None
+    what: str
+    cure: str = ""
+
+
+def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) -> list[Mistake]:
+    """All that is wrong in the SQL of `pipelines`; with `settings`, in their connections too."""
+    by_key = {asset.key: asset for pipeline in pipelines for asset in assets(pipeline)}
+    engine = _engine()
+    mistakes: list[Mistake] = []
+    try:
+        for asset in by_key.values():
+            mistakes.extend(_expectations(engine, asset))
+            if isinstance(asset.spec, SourceSpec):
+                mistakes.extend(_source(engine, asset, asset.spec, settings))
+            elif asset.spec.sql is not None:
+                mistakes.extend(_dataset(engine, asset, asset.spec, by_key))
+    finally:
+        engine.close()
+    for pipeline in pipelines:
+        mistakes.extend(_unused_params(pipeline))
+    return sorted(set(mistakes))
+
+
+def _engine() -> duckdb.DuckDBPyConnection:
+    """A database without files, network, extensions or a way to get them."""
+    engine = duckdb.connect(
+        config={
+            "enable_external_access": "false",
+            "autoload_known_extensions": "false",
+            "autoinstall_known_extensions": "false",
+            "threads": 1,
+        }
+    )
+    engine.execute("SET TimeZone = 'Asia/Seoul'")
+    engine.execute("SET lock_configuration = true")
+    return engine
+
+
+# --- datasets ------------------------------------------------------------------------------------
+
+
+def _dataset(
+    engine: duckdb.DuckDBPyConnection,
+    asset: Asset,
+    spec: DatasetSpec,
+    by_key: Mapping[str, Asset],
+) -> Iterator[Mistake]:
+    assert spec.sql is not None
+    tables = {alias: _readable(by_key[key]) for alias, key in asset.inputs.items()}
+    problems = list(_one_select(engine, spec.sql, tables))
+    if not problems:
+        values = _values(asset)
+        unknown = list(_unknown_parameters(engine, spec.sql, values))
+        problems = unknown
+        if not unknown:
+            with _tables(engine, tables):
+                found = _described(engine, spec.sql, values, tables)
+            if isinstance(found, _Problem):
+                problems = [found]
+            else:
+                yield from _compare(asset, spec, found, _select_lines(engine, spec.sql))
+    for problem in problems:
+        yield _in_sql(asset, ("sql",), spec.sql, problem)
+
+
+def _readable(asset: Asset) -> dict[str, str]:
+    """The columns of an input as SQL sees them, DuckDB's types, the partition column included."""
+    columns = {name: kind.duckdb() for name, kind in asset.types.items()}
+    if asset.partitions:
+        columns[asset.partitions.column] = "DATE" if asset.partitions.daily else "VARCHAR"
+    return columns
+
+
+def _values(asset: Asset) -> dict[str, Any]:
+    """What a run binds: the parameters' defaults and a partition."""
+    values: dict[str, Any] = _param_values(asset.pipeline.spec.params)
+    if asset.partitions:
+        start = date.fromisoformat(asset.partitions.span.start)
+        key = start.isoformat() if asset.partitions.daily else f"{start:%Y-%m}"
+        values.update(zip(PARTITION_NAMES, (key, start, start), strict=True))
+    return values
+
+
+def _param_values(params: Mapping[str, Param]) -> dict[str, Any]:
+    return {
+        name: date.fromisoformat(str(param.default)) if param.type == "date" else param.default
+        for name, param in params.items()
+    }
+
+
+def _compare(
+    asset: Asset, spec: DatasetSpec, found: Sequence[tuple[str, str]], lines: Mapping[str, int]
+) -> Iterator[Mistake]:
+    """Columns and types that the SQL gives against those that are declared."""
+    declared = {name: column.parsed.duckdb() for name, column in spec.columns.items()}
+    extra: dict[str, str] = {}
+    partition = asset.partitions.column if asset.partitions else ""
+    if spec.range:
+        extra[partition] = "DATE" if partition == "dt" else "VARCHAR"
+    wanted = declared | extra
+    seen: set[str] = set()
+    for name, kind in found:
+        if name in seen:
+            problem = _Problem(lines.get(name, 1), f"gives two columns {name!r}", "rename one")
+            yield _in_sql(asset, ("sql",), spec.sql or "", problem)
+        elif name not in wanted:
+            cure = f"declare it, or take it out; {nearest(name, wanted)}"
+            if name == partition:
+                cure = "readers add the partition column; take it out, or declare `range: true`"
+            problem = _Problem(lines.get(name, 1), f"gives the undeclared column {name!r}", cure)
+            yield _in_sql(asset, ("sql",), spec.sql or "", problem)
+        elif kind != wanted[name]:
+            what = f"the SQL gives {name!r} as {_lake_type(kind)}, declared is "
+            what += spec.columns[name].type if name in declared else wanted[name].lower()
+            cure = f"cast it in the SQL: CAST(… AS {wanted[name]}) AS {name}"
+            if name in declared and _lake_type(kind) != kind:
+                cure += f", or declare {_lake_type(kind)}"
+            place: Place = ("columns", name) if name in declared else ("sql",)
+            yield asset.mistake((*place, "type"), what, cure)
+        seen.add(name)
+    names = [name for name, _ in found]
+    for name in declared:
+        if name not in seen:
+            what = f"the SQL gives no column {name!r}"
+            yield asset.mistake(("columns", name), what, nearest(name, names))
+    for name in extra:
+        if name not in seen:
+            what = f"range: true, but the SQL gives no column {name!r}"
+            yield asset.mistake(("range",), what, f"select and group by {name}, or take range out")
+
+
+def _lake_type(kind: str) -> str:
+    """DuckDB's word for a type in the words of a pipeline file, where there is one."""
+    simple = ("string", "int8", "int16", "int32", "int64", "float32", "float64", "boolean")
+    times = ("date", "timestamp", "timestamptz", "binary")
+    names = {ColumnType(name).duckdb(): name for name in (*simple, *times)}
+    if kind.startswith("DECIMAL"):
+        return parse_type(kind.lower()).name
+    return names.get(kind, kind)
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def _source(
+    engine: duckdb.DuckDBPyConnection, asset: Asset, spec: SourceSpec, settings: Settings | None
+) -> Iterator[Mistake]:
+    params = _param_values(asset.pipeline.spec.params)
+    if spec.filter is not None:
+        for problem in _condition(engine, asset, spec.filter, params):
+            yield _in_sql(asset, ("filter",), spec.filter, problem)
+    kind = settings.connection(spec.connection).kind if settings else ""
+    if kind and kind not in TABLE_KINDS:
+        assert settings is not None
+        what = f"the connection {spec.connection!r} is of kind {kind} in {settings.env!r}"
+        yield asset.mistake(("connection",), f"{what}, which has no tables", nearest("", DIALECTS))
+    if spec.query is None:
+        return
+    dialect = DIALECTS.get(spec.connection)
+    if dialect is None:
+        what = f"the connection {spec.connection!r} takes no query"
+        yield asset.mistake(("query",), what, nearest(spec.connection, DIALECTS))
+        return
+    names = (*(QUERY_NAMES if asset.partitions else ()), *params)
+    for key, text in (("query", spec.query), ("local_query", spec.local_query)):
+        if text is not None:
+            speech = "duckdb" if key == "local_query" else dialect
+            for problem in (*_placeholders(text, names), *_parsed(text, speech)):
+                yield _in_sql(asset, (key,), text, problem)
+    if not dialect and spec.local_query is None and kind != "hana":
+        what = f"the dialect of {spec.connection!r} cannot be translated"
+        yield asset.mistake(("query",), what, "add local_query: the same SELECT for DuckDB")
+
+
+def _placeholders(text: str, names: Sequence[str]) -> Iterator[_Problem]:
+    for match in _PLACEHOLDER.finditer(text):
+        if match[1] and match[1] not in names:
+            line = text[: match.start()].count("\n") + 1
+            yield _Problem(line, f"there is no parameter {match[1]!r}", nearest(match[1], names))
+
+
+def _parsed(text: str, dialect: str) -> Iterator[_Problem]:
+    """Whether a query of a source is one SELECT; a dialect nobody parses is looked at by word."""
+    if not dialect:
+        if not re.match(r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", text):
+            yield _Problem(1, "a query is one SELECT")
+        return
+    try:
+        statements = sqlglot.parse(text, dialect=dialect)
+    except SqlglotError as error:
+        details = getattr(error, "errors", None) or [{}]
+        what = details[0].get("description") or str(error).split("\n")[0]
+        near = details[0].get("highlight")
+        what += f", near {near!r}" if near else ""
+        yield _Problem(details[0].get("line", 1), f"not {dialect} SQL: {what}")
+        return
+    found = [statement for statement in statements if statement is not None]
+    if len(found) != 1 or not isinstance(found[0], sqlglot.exp.Query):
+        yield _Problem(1, "a query is one SELECT")
+
+
+# --- conditions ----------------------------------------------------------------------------------
+
+
+def _expectations(engine: duckdb.DuckDBPyConnection, asset: Asset) -> Iterator[Mistake]:
+    for section in ("gates", "checks"):
+        for name, condition in getattr(asset.spec, section).expect.items():
+            for problem in _condition(engine, asset, condition, {}):
+                yield _in_sql(asset, (section, "expect", name), condition, problem)
+
+
+def _condition(
+    engine: duckdb.DuckDBPyConnection, asset: Asset, condition: str, params: Mapping[str, Any]
+) -> Iterator[_Problem]:
+    """A boolean expression over one row of the asset's own columns."""
+    unknown = list(_placeholders(condition, tuple(params)))
+    for match in _PLACEHOLDER.finditer(condition):
+        if match[2]:
+            line = condition[: match.start()].count("\n") + 1
+            what = f"{match[2]}: parameters of a condition begin with a colon"
+            unknown.append(_Problem(line, what, nearest(match[2], [f":{name}" for name in params])))
+    yield from unknown
+    if unknown:
+        return
+    bound = _PLACEHOLDER.sub(lambda match: f"${match[1]}" if match[1] else match[0], condition)
+    # The condition stands on lines of its own, so a comment in it ends with it.
+    for problem in _bound_condition(engine, asset, f"SELECT\n{bound}\n", params):
+        line = problem.line and max(problem.line - 1, 1)
+        yield _Problem(line, problem.what, problem.cure)
+
+
+def _bound_condition(
+    engine: duckdb.DuckDBPyConnection, asset: Asset, select: str, params: Mapping[str, Any]
+) -> Iterator[_Problem]:
+    problems = list(_one_select(engine, select, {}))
+    problems = problems or list(_unknown_parameters(engine, select, params))
+    if problems:
+        yield from problems
+        return
+    example = "for example: amount >= 0"
+    node = _tree(engine, select)["statements"][0]["node"]
+    plain = node.get("from_table", {}).get("type") == "EMPTY" and len(node["select_list"]) == 1
+    if not plain or any(one.get("class") == "SUBQUERY" for one in _nodes(node)):
+        yield _Problem(2, "is not one condition over the columns of a row", example)
+        return
+    tables = {"row": {name: kind.duckdb() for name, kind in asset.types.items()}}
+    condition = select.removeprefix("SELECT\n")
+    with _tables(engine, tables):
+        # WHERE refuses aggregates and windows, which see other rows.
+        where = f'SELECT 1 FROM "row" WHERE (\n{condition})'
+        found = _described(engine, f'{select}FROM "row"', params, tables)
+        if not isinstance(found, _Problem):
+            kind = found[0][1]
+            found = _described(engine, where, params, tables)
+    if isinstance(found, _Problem):
+        yield found
+    elif kind != "BOOLEAN":
+        yield _Problem(2, f"gives {_lake_type(kind)}, not true or false", example)
+
+
+# --- DuckDB --------------------------------------------------------------------------------------
+
+
+def _tree(engine: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    row = engine.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone()
+    assert row is not None
+    found: dict[str, Any] = json.loads(row[0])
+    return found
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _nodes(value)
+
+
+def _line_at(sql: str, offset: int) -> int:
+    return 1 if offset == _NOWHERE else sql.encode()[:offset].count(b"\n") + 1
+
+
+def _one_select(
+    engine: duckdb.DuckDBPyConnection, sql: str, tables: Mapping[str, object]
+) -> Iterator[_Problem]:
+    """Exactly one SELECT that reads `tables`, and nothing else: no file, address or other table."""
+    tree = _tree(engine, sql)
+    if tree["error"]:
+        what = tree["error_message"].split("\n")[0]
+        if tree["error_type"] != "parser":
+            yield _Problem(
+                1, "only one SELECT is allowed, no other statement", "for example: SELECT …"
+            )
+            return
+        at = tree.get("position")
+        ended = at is None or "end of input" in what
+        yield _Problem(None if ended else _line_at(sql, int(at or 0)), what)
+        return
+    if len(tree["statements"]) != 1:
+        yield _Problem(1, f"only one SELECT is allowed, here are {len(tree['statements'])}")
+        return
+    own = {
+        entry["key"].lower()
+        for node in _nodes(tree)
+        for entry in node.get("cte_map", {}).get("map", [])
+    }
+    known = {name.lower() for name in tables}
+    read: set[str] = set()
+    for node in _nodes(tree):
+        kind, line = node.get("type"), _line_at(sql, node.get("query_location", _NOWHERE))
+        if kind == "BASE_TABLE":
+            name = node["table_name"]
+            read.add(name.lower())
+            if node["schema_name"] or node["catalog_name"]:
+                full = ".".join(filter(None, (node["catalog_name"], node["schema_name"], name)))
+                yield _Problem(line, f"{full!r} is no input", nearest(name, tables))
+            elif name.lower() not in known | own:
+                cure = f"add it to `inputs`; {nearest(name, tables)}"
+                yield _Problem(line, f"there is no input {name!r}", cure)
+        elif kind == "TABLE_FUNCTION":
+            name = node["function"]["function_name"]
+            if name.lower() not in _TABLE_FUNCTIONS:
+                cure = f"SQL reads its inputs and nothing else; {nearest(name, _TABLE_FUNCTIONS)}"
+                yield _Problem(line, f"{name}(…) is not allowed as a table", cure)
+        elif kind == "SHOW_REF":
+            yield _Problem(line, "only one SELECT is allowed, no DESCRIBE, SHOW or SUMMARIZE")
+    for name in tables:
+        if name.lower() not in read:
+            yield _Problem(1, f"the input {name!r} is not read", "take it out of `inputs`")
+
+
+def _unknown_parameters(
+    engine: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]
+) -> Iterator[_Problem]:
+    for node in _nodes(_tree(engine, sql)):
+        if node.get("class") == "PARAMETER" and node["identifier"] not in values:
+            name = node["identifier"]
+            line = _line_at(sql, node.get("query_location", _NOWHERE))
+            yield _Problem(line, f"there is no parameter ${name}", nearest(name, values))
+
+
+def _select_lines(engine: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]:
+    """The line of each named item of the outermost SELECT, where it is one."""
+    node = _tree(engine, sql)["statements"][0]["node"]
+    lines = {}
+    for item in node.get("select_list", []):
+        name = item.get("alias") or (item.get("column_names") or [""])[-1]
+        offsets = [one.get("query_location", _NOWHERE) for one in _nodes(item)]
+        lines[name] = _line_at(sql, max((o for o in offsets if o != _NOWHERE), default=0))
+    return lines
+
+
+@contextmanager
+def _tables(
+    engine: duckdb.DuckDBPyConnection, tables: Mapping[str, Mapping[str, str]]
+) -> Iterator[None]:
+    """Tables of one row of NULLs: no value can fail, but a constant that is no date does."""
+    engine.execute("BEGIN")
+    try:
+        for name, columns in tables.items():
+            listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns.items())
+            engine.execute(f"CREATE TABLE {_quoted(name)} ({listed})")
+            nulls = ", ".join("NULL" for _ in columns)
+            engine.execute(f"INSERT INTO {_quoted(name)} VALUES ({nulls})")
+        yield
+    finally:
+        engine.execute("ROLLBACK")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _described(
+    engine: duckdb.DuckDBPyConnection,
+    sql: str,
+    values: Mapping[str, Any],
+    tables: Mapping[str, Mapping[str, str]],
+) -> list[tuple[str, str]] | _Problem:
+    """The columns that the SQL gives, with DuckDB's types; or what DuckDB has against it."""
+    statement = sql.rstrip().rstrip(";")
+    used = {
+        node["identifier"]
+        for node in _nodes(_tree(engine, sql))
+        if node.get("class") == "PARAMETER"
+    }
+    bound = {name: value for name, value in values.items() if name in used}
+    try:
+        rows = engine.execute(f"DESCRIBE {statement}", bound).fetchall()
+        engine.execute(f"SELECT * FROM ({statement}\n) LIMIT 1", bound).fetchall()
+    except duckdb.Error as error:
+        return _explained(str(error), tables)
+    renamed = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
+    return [(row[0], renamed.get(row[1], row[1])) for row in rows]
+
+
+def _explained(message: str, tables: Mapping[str, Mapping[str, str]]) -> _Problem:
+    text, _, where = message.partition("\n\nLINE ")
+    line = int(where.split(":")[0]) if where else 1
+    what, *hints = text.split("\n")
+    what = what.split(": ", 1)[-1] if " Error: " in what else what
+    column = re.search(r'(?:Referenced column|does not have a column named) "([^"]+)"', what)
+    if column:
+        known = {name for columns in tables.values() for name in columns}
+        return _Problem(line, f"there is no column {column[1]!r}", nearest(column[1], known))
+    return _Problem(line, what, " ".join(hint for hint in hints if hint))
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _in_sql(asset: Asset, place: Place, sql: str, problem: _Problem) -> Mistake:
+    """A mistake at its line of the file, for SQL that stands at `place` of the asset."""
+    file = asset.pipeline.file
+    line = len(sql.rstrip().split("\n")) if problem.line is None else problem.line
+    at = file.block_line((*asset.place, *place), line)
+    shown = ".".join(map(str, place))
+    return Mistake(file.shown, at, f"{asset.key}: {shown}: {problem.what}", problem.cure)
+
+
+def _unused_params(pipeline: Pipeline) -> Iterator[Mistake]:
+    for name in pipeline.spec.params:
+        if not any(name in used for used in map(_used, assets(pipeline))):
+            cure = f"use it as ${name} in SQL, :{name} in a filter or query, or an argument"
+            yield pipeline.file.mistake(("params", name), f"params: {name!r} is not used", cure)
+
+
+def _used(asset: Asset) -> Iterable[str]:
+    spec = asset.spec
+    if isinstance(spec, SourceSpec):
+        texts = filter(None, (spec.filter, spec.query, spec.local_query))
+        return {m[1] for text in texts for m in _PLACEHOLDER.finditer(text) if m[1]}
+    if spec.sql is not None:
+        return set(re.findall(r"\$(\w+)", spec.sql))
+    file, _, function = (spec.transform or "").partition(":")
+    return _arguments((asset.pipeline.folder / file).read_text(encoding="utf-8"), function)
+
+
+def _arguments(text: str, function: str) -> set[str]:
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
+    return set()
