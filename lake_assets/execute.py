@@ -1,0 +1,418 @@
+"""Carrying out a plan: every step a Dagster run of the code location, executed in this process.
+
+Here: the instance, creating runs so that the UI and sensors know them as the location's own, what
+became of them, and stopping when told to. Not here: what runs (`plan.py`) and words on a screen.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.execution.api import create_execution_plan, execute_run_iterator
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.snap import snapshot_from_execution_plan
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster_shared.error import SerializableErrorInfo
+
+from lake_assets.plan import History, Skip, Step, Targets, Unit, plan
+from lake_assets.versions import ROWS
+from resources import errors
+from resources.errors import LakeError
+from resources.settings import Settings
+
+#: What a new instance is told where the checkout has no `deploy/dagster.yaml`.
+_DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+
+#: After a signal, what runs has these seconds to clean up behind itself.
+GRACE = 5.0
+
+#: An operator sees a failure at once; waiting minutes for another try is a scheduler's task. The
+#: run's own config stays empty, so a re-execution from the UI has the retries of the asset.
+_ONCE = dg.in_process_executor.configured({"retries": {"disabled": {}}}, name="in_process")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A code location as `workspace.yaml` names it: module, its attribute, name."""
+
+    module: str = "lake_assets.definitions"
+    attribute: str = "defs"
+    name: str = "lake"
+
+    def load(self) -> dg.RepositoryDefinition:
+        """The graph; loaded once a process."""
+        definitions = getattr(importlib.import_module(self.module), self.attribute)
+        repository: dg.RepositoryDefinition = definitions.get_repository_def()
+        return repository
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins."""
+
+    step: Step
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """One partition is published and in the history."""
+
+    asset: dg.AssetKey
+    partition: str
+    rows: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why one asset of a run failed; `trace` is for those who ask for it."""
+
+    asset: dg.AssetKey | None
+    reason: str
+    exit_code: int
+    trace: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run is over. `units` says of each partition that was tried whether it is there."""
+
+    step: Step
+    run_id: str
+    seconds: float
+    units: Mapping[Unit, bool]
+    failures: Sequence[Failed]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing is left to run; what was skipped, and why."""
+
+    skipped: Sequence[Skip]
+
+
+Event = Started | Made | Ended | Rest
+
+
+class Interrupted(LakeError):
+    """Stopped by a signal; the exit code is the shell's for it."""
+
+    def __init__(self, signum: int) -> None:
+        self.exit_code = 128 + signum
+        super().__init__(
+            f"Stopped by {signal.Signals(signum).name}; the run is marked as canceled, partitions "
+            "published so far stay."
+        )
+
+
+def dagster_home(settings: Settings) -> Path:
+    """`DAGSTER_HOME`, else `dagster` in the lake's home."""
+    return Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").absolute()
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The shared history; its folder is made where there is none. Sets `DAGSTER_HOME`."""
+    home = dagster_home(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "dagster.yaml"
+    if not config.exists():
+        shipped = Path(__file__).parents[1] / "deploy" / "dagster.yaml"
+        config.write_text(shipped.read_text() if shipped.exists() else _DAGSTER_YAML)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return dg.DagsterInstance.get()
+
+
+def carry_out(
+    instance: dg.DagsterInstance,
+    location: Location,
+    wanted: Targets,
+    history: History,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Event]:
+    """Run what is missing or stale of `wanted`, wave by wave, telling what happens.
+
+    After each wave the plan is made anew, so that what only depends on changed inputs is skipped
+    where they came out the same.
+    """
+    repository = location.load()
+    graph = repository.asset_graph
+    settled: dict[Unit, bool] = {}
+    with _stoppable(instance) as stop:
+        while True:
+            current = plan(graph, history, wanted, settled)
+            if not current.waves:
+                yield Rest(current.skipped)
+                return
+            for step in current.waves[0]:
+                for event in _run(instance, location, repository, step, tags or {}, stop):
+                    if isinstance(event, Ended):
+                        settled.update(event.units)
+                    yield event
+                history.forget(step.assets)
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    location: Location,
+    repository: dg.RepositoryDefinition,
+    step: Step,
+    tags: Mapping[str, str],
+    stop: _Stop,
+) -> Iterator[Event]:
+    stop.check()
+    started = time.perf_counter()
+    job = repository.get_job(IMPLICIT_ASSET_JOB_NAME).get_subset(asset_selection=set(step.assets))
+    all_tags = {**job.run_tags, **_partition_tags(step), **tags}
+    execution = create_execution_plan(job, instance_ref=instance.get_ref(), tags=all_tags)
+    run = _create(instance, location, step, job, execution, all_tags)
+    stop.run = run
+    yield Started(step, run.run_id)
+    made: set[Unit] = set()
+    done: set[str] = set()
+    failures: dict[str, Failed] = {}
+    loaded = _Loaded(job.with_executor_def(_ONCE))
+    for event in execute_run_iterator(loaded, run, instance):
+        if event.is_step_failure:
+            stop.cancel_if_told(_is_interruption(event))
+            keys = _keys(execution, event.step_key)
+            failures[event.step_key or ""] = _failed(keys[0] if keys else None, event)
+        elif event.event_type_value == "PIPELINE_FAILURE" and not failures:
+            failures[""] = _broken(event)
+        elif event.event_type_value == "STEP_SUCCESS":
+            done.add(event.step_key or "")
+        elif event.event_type_value == "ASSET_MATERIALIZATION":
+            one = _made(event)
+            made.add((one.asset, one.partition))
+            yield one
+    stop.run = None
+    stop.check()
+    units = {unit: True for unit in step.units if not failures or unit in made}
+    for step_key in failures:
+        keys = _keys(execution, step_key) if step_key else list(step.assets)
+        units.update(((key, one), (key, one) in made) for key in keys for one in step.partitions)
+    for step_key in done:
+        units.update(
+            ((key, one), True) for key in _keys(execution, step_key) for one in step.partitions
+        )
+    yield Ended(step, run.run_id, time.perf_counter() - started, units, tuple(failures.values()))
+
+
+def _partition_tags(step: Step) -> dict[str, str]:
+    first, last = step.partitions[0], step.partitions[-1]
+    if not first:
+        return {}
+    if first == last:
+        return {PARTITION_NAME_TAG: first}
+    return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+
+
+def _create(
+    instance: dg.DagsterInstance,
+    location: Location,
+    step: Step,
+    job: dg.JobDefinition,
+    execution: ExecutionPlan,
+    tags: Mapping[str, str],
+) -> dg.DagsterRun:
+    """A run of the code location: its origin lets the UI re-execute it and sensors see it."""
+    target = LoadableTargetOrigin(module_name=location.module)
+    managed = ManagedGrpcPythonEnvCodeLocationOrigin(target, location.name)
+    pointer = ModuleCodePointer(location.module, location.attribute, None)
+    code = ReconstructableRepository(pointer).get_python_origin()
+    return instance.create_run(
+        job_name=job.name,
+        run_id=None,
+        run_config={},
+        status=None,
+        tags=tags,
+        root_run_id=None,
+        parent_run_id=None,
+        step_keys_to_execute=None,
+        execution_plan_snapshot=snapshot_from_execution_plan(execution, job.get_job_snapshot_id()),
+        job_snapshot=job.get_job_snapshot(),
+        parent_job_snapshot=job.get_parent_job_snapshot(),
+        asset_selection=frozenset(step.assets),
+        asset_check_selection=None,
+        resolved_op_selection=None,
+        op_selection=None,
+        remote_job_origin=RemoteJobOrigin(
+            repository_origin=RemoteRepositoryOrigin(
+                code_location_origin=managed, repository_name="__repository__"
+            ),
+            job_name=job.name,
+        ),
+        job_code_origin=code.get_job_origin(job.name),
+        asset_graph=job.asset_layer.asset_graph,
+    )
+
+
+class _Loaded(InMemoryJob):
+    """A job already cut down to what runs; Dagster would cut it again for every run."""
+
+    def get_subset(self, **_selection: AbstractSet[Any] | None) -> _Loaded:  # type: ignore[override]
+        return self
+
+
+# -- what happened
+
+
+def _keys(execution: ExecutionPlan, step_key: str | None) -> list[dg.AssetKey]:
+    if not step_key:
+        return []
+    outputs = execution.get_step_by_key(step_key).step_outputs
+    return [output.properties.asset_key for output in outputs if output.properties.asset_key]
+
+
+def _made(event: dg.DagsterEvent) -> Made:
+    found = event.step_materialization_data.materialization
+    values = {name: value.value for name, value in found.metadata.items() if name in _SHOWN}
+    rows = values.get(ROWS, values.get("dagster/row_count"))
+    seconds = values.get("lake/seconds")
+    return Made(
+        found.asset_key,
+        found.partition or "",
+        rows if isinstance(rows, int) else None,
+        float(seconds) if isinstance(seconds, int | float) else None,
+    )
+
+
+_SHOWN = {ROWS, "dagster/row_count", "lake/seconds"}
+
+
+def _failed(asset: dg.AssetKey | None, event: dg.DagsterEvent) -> Failed:
+    data = event.step_failure_data
+    error = data.error
+    trace = error.to_string() if error else ""
+    said = data.user_failure_data
+    if said is not None and said.description:
+        code = said.metadata.get("lake/exit_code")
+        exit_code = code.value if isinstance(code, dg.IntMetadataValue) else 1
+        return Failed(asset, said.description, exit_code or 1, trace)
+    return Failed(asset, *_told(error), trace)
+
+
+def _broken(event: dg.DagsterEvent) -> Failed:
+    """A run that failed outside of its steps, for example because a resource did not open."""
+    error = event.job_failure_data.error
+    return Failed(None, *_told(error), error.to_string() if error else "")
+
+
+def _told(error: SerializableErrorInfo | None) -> tuple[str, int]:
+    """The innermost cause in one line, and the exit code it stands for."""
+    if error is None:
+        return "failed without a reason", 1
+    while error.cause:
+        error = error.cause
+    text = error.message.strip()
+    kind = getattr(errors, error.cls_name or "", None)
+    if isinstance(kind, type) and issubclass(kind, LakeError):
+        return text.partition(": ")[2] or text, kind.exit_code
+    return text, 1
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    while error:
+        if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+            return True
+        error = error.cause
+    return False
+
+
+# -- signals
+
+
+@dataclass
+class _Stop:
+    """What a signal has said. Dagster keeps interrupts to itself while it records events."""
+
+    instance: dg.DagsterInstance
+    received: threading.Event = field(default_factory=threading.Event)
+    signum: int = signal.SIGINT
+    run: dg.DagsterRun | None = None
+
+    def check(self) -> None:
+        if self.received.is_set():
+            raise Interrupted(self.signum)
+
+    def cancel_if_told(self, interrupted: bool) -> None:
+        """Mark the run as being canceled, or Dagster would end it as failed and alert."""
+        if interrupted:
+            self.received.wait(1.0)
+        if (interrupted or self.received.is_set()) and self.run:
+            self.instance.report_run_canceling(self.run)
+
+    def listen(self, pipe: int) -> None:
+        """In a thread of its own: a call into C may keep the main one for minutes.
+
+        A byte is the number of a signal, or 0 when all is over. After the grace time, or at a
+        second signal, the process ends where it stands.
+        """
+        signum = os.read(pipe, 1)[0]
+        if not signum:
+            return
+        self.signum = signum
+        self.received.set()
+        readable, _, _ = select.select([pipe], [], [], GRACE)
+        if readable and os.read(pipe, 1) == b"\0":
+            return
+        if self.run:
+            self.instance.report_run_canceled(self.run)
+        os._exit(128 + signum)
+
+
+@contextmanager
+def _stoppable(instance: dg.DagsterInstance) -> Iterator[_Stop]:
+    """SIGINT and SIGTERM end what is inside with `Interrupted`, within seconds."""
+    stop = _Stop(instance)
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    listener = threading.Thread(target=stop.listen, args=(reader,), daemon=True)
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for one in handlers:
+        signal.signal(one, signal.default_int_handler)
+    listener.start()
+    try:
+        yield stop
+    except KeyboardInterrupt:
+        stop.received.wait(1.0)
+        raise Interrupted(stop.signum) from None
+    finally:
+        signal.set_wakeup_fd(before)
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
+        os.write(writer, b"\0")
+        listener.join(1.0)
+        os.close(writer)
+        os.close(reader)
