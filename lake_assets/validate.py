@@ -22,7 +22,7 @@ from sqlglot.errors import SqlglotError
 from lake_assets.loader import PARTITION_NAMES, QUERY_NAMES, Asset, Pipeline, assets
 from lake_assets.spec import DatasetSpec, Param, SourceSpec
 from resources.settings import Settings
-from resources.types import ColumnType, parse_type
+from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Place, nearest
 
 #: The dialect of the system behind a connection, in sqlglot's words; '' where it has none.
@@ -37,6 +37,12 @@ DIALECTS = {
 }
 #: Kinds of connection that hold tables.
 TABLE_KINDS = ("duckdb", "postgres", "mariadb", "hive", "hana", "sqlserver", "tibero")
+
+#: Types whose text can be checked without running the SQL.
+_CASTS = {
+    *(ColumnType(name).duckdb() for name in SIMPLE if name not in ("string", "binary")),
+    "TIMESTAMP WITH TIME ZONE",
+}
 
 #: Table functions that make rows of nothing but their arguments.
 _TABLE_FUNCTIONS = ("unnest", "range", "generate_series")
@@ -87,8 +93,6 @@ def _engine() -> duckdb.DuckDBPyConnection:
         }
     )
     engine.execute("SET TimeZone = 'Asia/Seoul'")
-    # The optimizer knows that nothing equals NULL, and would never look at the other side.
-    engine.execute("PRAGMA disable_optimizer")
     engine.execute("SET lock_configuration = true")
     return engine
 
@@ -115,6 +119,7 @@ def _dataset(
             if isinstance(found, _Problem):
                 problems = [found]
             else:
+                problems = list(_constants(engine, spec.sql, tables))
                 yield from _compare(asset, spec, found, _select_lines(engine, spec.sql))
     for problem in problems:
         yield _in_sql(asset, ("sql",), spec.sql, problem)
@@ -188,9 +193,7 @@ def _compare(
 
 def _lake_type(kind: str) -> str:
     """DuckDB's word for a type in the words of a pipeline file, where there is one."""
-    simple = ("string", "int8", "int16", "int32", "int64", "float32", "float64", "boolean")
-    times = ("date", "timestamp", "timestamptz", "binary")
-    names = {ColumnType(name).duckdb(): name for name in (*simple, *times)}
+    names = {ColumnType(name).duckdb(): name for name in SIMPLE}
     if kind.startswith("DECIMAL"):
         return parse_type(kind.lower()).name
     return names.get(kind, kind)
@@ -282,8 +285,8 @@ def _condition(
     bound = _PLACEHOLDER.sub(lambda match: f"${match[1]}" if match[1] else match[0], condition)
     # The condition stands on lines of its own, so a comment in it ends with it.
     for problem in _bound_condition(engine, asset, f"SELECT\n{bound}\n", params):
-        line = problem.line and max(problem.line - 1, 1)
-        yield _Problem(line, problem.what, problem.cure)
+        at = None if problem.line is None else max(problem.line - 1, 1)
+        yield _Problem(at, problem.what, problem.cure)
 
 
 def _bound_condition(
@@ -307,6 +310,7 @@ def _bound_condition(
         where = f'SELECT 1 FROM "row" WHERE (\n{condition})'
         found = _described(engine, f'{select}FROM "row"', params, tables)
         also = _described(engine, where, params, tables)
+        yield from _constants(engine, select, tables)
     if isinstance(found, _Problem):
         yield found
     elif found[0][1] != "BOOLEAN":
@@ -414,14 +418,12 @@ def _select_lines(engine: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]
 def _tables(
     engine: duckdb.DuckDBPyConnection, tables: Mapping[str, Mapping[str, str]]
 ) -> Iterator[None]:
-    """Tables of one row of NULLs: no value can fail, but a constant that is no date does."""
+    """Empty tables for as long as something is bound against them."""
     engine.execute("BEGIN")
     try:
         for name, columns in tables.items():
             listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns.items())
             engine.execute(f"CREATE TABLE {_quoted(name)} ({listed})")
-            nulls = ", ".join("NULL" for _ in columns)
-            engine.execute(f"INSERT INTO {_quoted(name)} VALUES ({nulls})")
         yield
     finally:
         engine.execute("ROLLBACK")
@@ -447,11 +449,42 @@ def _described(
     bound = {name: value for name, value in values.items() if name in used}
     try:
         rows = engine.execute(f"DESCRIBE {statement}", bound).fetchall()
-        engine.execute(f"SELECT * FROM ({statement}\n) LIMIT 1", bound).fetchall()
     except duckdb.Error as error:
         return _explained(str(error), tables)
     renamed = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
     return [(row[0], renamed.get(row[1], row[1])) for row in rows]
+
+
+def _constants(
+    engine: duckdb.DuckDBPyConnection, sql: str, tables: Mapping[str, Mapping[str, str]]
+) -> Iterator[_Problem]:
+    """Text that is cast to, or compared with, a type that it cannot be: DATE '2024-02-30'."""
+    kinds: dict[str, set[str]] = {}
+    for columns in tables.values():
+        for name, kind in columns.items():
+            kinds.setdefault(name, set()).add(kind)
+    for node in _nodes(_tree(engine, sql)):
+        parts = [node.get(key) for key in ("left", "right", "input", "lower", "upper", "child")]
+        children = [part for part in (*parts, *(node.get("children") or [])) if part]
+        wanted: set[str] = set()
+        if node.get("class") == "CAST" and not node["try_cast"]:
+            info = node["cast_type"]["type_info"] or {}
+            size = f"({info['width']},{info['scale']})" if "width" in info else ""
+            wanted = {node["cast_type"]["id"] + size}
+        elif node.get("class") in ("COMPARISON", "BETWEEN") or node.get("type") == "COMPARE_IN":
+            names = [one["column_names"][-1] for one in children if one["class"] == "COLUMN_REF"]
+            wanted = kinds.get(names[0], set()) if len(names) == 1 else set()
+        # A name that stands for two types in two inputs is not judged, nor is a made-up type.
+        if len(wanted) != 1 or (not wanted <= _CASTS and not min(wanted).startswith("DECIMAL(")):
+            continue
+        for one in children:
+            if one["class"] == "CONSTANT" and isinstance(one["value"].get("value"), str):
+                text, kind = one["value"]["value"], min(wanted)
+                asked = f"SELECT TRY_CAST($text AS {kind}) IS NULL"
+                row = engine.execute(asked, {"text": text}).fetchone()
+                if row and row[0] and one["value"]["type"]["id"] == "VARCHAR":
+                    line = _line_at(sql, one["query_location"])
+                    yield _Problem(line, f"{text!r} is no {_lake_type(kind)}")
 
 
 def _explained(message: str, tables: Mapping[str, Mapping[str, str]]) -> _Problem:
