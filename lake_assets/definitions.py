@@ -1,1 +1,50 @@
+"""The code location: every pipeline as one Dagster graph.
 
+Here: a pure function that builds it all, and the one read at import (files and `LAKE_*` variables,
+never the network). Not here: what becomes of one pipeline (`builder.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from lake_assets import builder
+from lake_assets.loader import Pipeline, assets, load_pipelines, pipeline_folders
+from lake_assets.spec import SourceSpec
+from resources.io_manager import LakeIOManager
+from resources.settings import Settings, load_settings
+from resources.store import open_store
+
+
+def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.Definitions:
+    """Assets, checks, jobs and schedules of `pipelines` over the systems that `settings` name.
+
+    Runs take all their steps in one process: a step costs 0.1 s, a process of its own 2 s more;
+    parallel work is parallel runs.
+    """
+    store = open_store(settings)
+    every = [asset for pipeline in pipelines for asset in assets(pipeline)]
+    catalogue = {asset.key: asset for asset in every}
+    found: list[object] = []
+    for asset in every:
+        if isinstance(asset.spec, SourceSpec):
+            found.append(builder.external(asset, asset.spec))
+        found.append(builder.build_asset(asset, settings, store, catalogue))
+    for pipeline in pipelines:
+        found += builder.hand_written(pipeline)
+    jobs = [one for pipeline in pipelines for one in builder.build_jobs(pipeline, settings)]
+    return dg.Definitions(
+        assets=[one for one in found if isinstance(one, dg.AssetsDefinition | dg.AssetSpec)],
+        asset_checks=[one for one in found if isinstance(one, dg.AssetChecksDefinition)],
+        jobs=[job for job in jobs if not isinstance(job, dg.ScheduleDefinition)],
+        schedules=[job for job in jobs if isinstance(job, dg.ScheduleDefinition)],
+        resources={
+            "io_manager": LakeIOManager(root=settings.store_root, parquet=settings.store.parquet)
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(load_settings(), load_pipelines(pipeline_folders()))

@@ -1,0 +1,488 @@
+"""Records of pipelines → Dagster assets, checks, jobs and schedules.
+
+Here: what Dagster is told of an asset, and the step that materialises it and reports what happened.
+Not here: how partitions come about (`materialise.py`), what a file may say (`spec.py`) and anything
+about a particular pipeline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+
+from lake_assets import record, versions
+from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
+from lake_assets.materialise import Value, Work, inputs_of, materialise
+from lake_assets.partitions import ZONE, days, definition, key_of
+from lake_assets.publish import Outcome
+from lake_assets.spec import DatasetSpec, PipelineSpec, SourceSpec
+from resources.errors import LakeError, PermanentError, TransientError
+from resources.settings import Settings
+from resources.store import Store
+
+#: At most one line of progress in these seconds: each is an event in the instance's database.
+PROGRESS_SECONDS = 10.0
+
+_CONFIG = {
+    "string": dg.StringSource,
+    "int": dg.IntSource,
+    "float": dg.Field(float).config_type,
+    "boolean": dg.BoolSource,
+    "date": dg.StringSource,
+}
+
+
+def asset_key(key: str) -> dg.AssetKey:
+    return dg.AssetKey(key.split("/"))
+
+
+def external(asset: Asset, spec: SourceSpec) -> dg.AssetSpec:
+    """The source table itself, which the lake only reads."""
+    return dg.AssetSpec(
+        key=["src", spec.connection, asset.name],
+        group_name=asset.pipeline.name,
+        description=f"**{spec.title}**\n\n{spec.connection}: {_table(spec)}",
+        kinds={spec.connection, "table"},
+        owners=[asset.owner],
+        metadata={"lake/title": spec.title, "lake/connection": spec.connection},
+    )
+
+
+def _table(spec: SourceSpec) -> str:
+    return ".".join(filter(None, (spec.schema_, spec.table))) or "(query)"
+
+
+def build_asset(
+    asset: Asset, settings: Settings, store: Store, catalogue: Mapping[str, Asset]
+) -> dg.AssetsDefinition:
+    """One asset with its two checks, `gates` and `checks`."""
+    run = asset.run
+    partitions_def = definition(asset.partitions)
+    version = code_version(asset)
+
+    @dg.asset(
+        key=asset_key(asset.key),
+        deps=list(_deps(asset, catalogue)),
+        group_name=asset.pipeline.name,
+        description=_description(asset),
+        kinds=_kinds(asset),
+        owners=[asset.owner],
+        metadata=_metadata(asset),
+        partitions_def=partitions_def,
+        backfill_policy=dg.BackfillPolicy.multi_run(run.days_per_run) if partitions_def else None,
+        code_version=version,
+        check_specs=list(_check_specs(asset, partitions_def)),
+        retry_policy=dg.RetryPolicy(
+            max_retries=run.retries,
+            delay=run.retry_delay,
+            backoff=dg.Backoff.EXPONENTIAL,
+            jitter=dg.Jitter.PLUS_MINUS,
+        )
+        if run.retries
+        else None,
+        pool=run.pool,
+        config_schema=_config(asset),
+    )
+    def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        instance = context.instance
+        key = asset_key(asset.key)
+
+        def rows_before(partition: str) -> int | None:
+            if asset.partitions is None:
+                found = versions.latest(instance, key, None)
+                return found[""].rows if found else None
+            start = days(asset.partitions.cadence, partition)[0]
+            before = key_of(asset.partitions.cadence, start - timedelta(days=1))
+            found = versions.latest(instance, key, [before])
+            return found[before].rows if before in found else None
+
+        work = Work(asset, settings, store, catalogue, _params(asset, context), rows_before)
+        keys = list(context.partition_keys) if context.has_partition_key_range else [""]
+        yield from _run(context, work, keys, version)
+
+    return step
+
+
+def _deps(asset: Asset, catalogue: Mapping[str, Asset]) -> Iterator[dg.AssetDep]:
+    if isinstance(asset.spec, SourceSpec):
+        yield dg.AssetDep(["src", asset.spec.connection, asset.name])
+        return
+    for name in dict.fromkeys(asset.spec.named_inputs.values()):
+        mapping = None
+        if asset.partitions and catalogue[name].partitions:
+            # A month may begin before its input does: it then reads the days there are.
+            mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+        yield dg.AssetDep(asset_key(name), partition_mapping=mapping)
+
+
+def _description(asset: Asset) -> str:
+    parts = [f"**{asset.spec.title}**", asset.spec.description]
+    if isinstance(asset.spec, DatasetSpec) and asset.spec.sql:
+        parts.append(f"```sql\n{asset.spec.sql.strip()}\n```")
+    return "\n\n".join(filter(None, parts))
+
+
+def _kinds(asset: Asset) -> set[str]:
+    if isinstance(asset.spec, SourceSpec):
+        return {asset.spec.connection, "parquet"}
+    return {"sql", "duckdb"} if asset.spec.sql else {"python", "parquet"}
+
+
+def _metadata(asset: Asset) -> dict[str, Any]:
+    """What Dagster has no field for; the `airflow/…` keys are read by the exporter."""
+    run = asset.run
+    airflow = {
+        "airflow/tags": asset.pipeline.spec.tags,
+        "airflow/task_id": asset.spec.task_id,
+        "airflow/queue": run.queue,
+        "airflow/runner": run.runner,
+        "airflow/docker_url": run.docker_url,
+        "airflow/image": run.image,
+        "airflow/pool": run.pool,
+        "airflow/priority": run.priority,
+        "airflow/retries": run.retries,
+    }
+    lake: dict[str, Any] = {
+        "lake/title": asset.spec.title,
+        "dagster/column_schema": record.column_schema(asset.spec.columns),
+    }
+    if isinstance(asset.spec, SourceSpec):
+        lake["lake/source"] = f"{asset.spec.connection}: {_table(asset.spec)}"
+    if asset.spec.formerly:
+        lake["lake/formerly"] = list(asset.spec.formerly)
+    return {**lake, **{key: value for key, value in airflow.items() if value is not None}}
+
+
+def _check_specs(asset: Asset, partitions_def: Any) -> Iterator[dg.AssetCheckSpec]:
+    yield dg.AssetCheckSpec(
+        name=record.GATES,
+        asset=asset_key(asset.key),
+        blocking=True,
+        partitions_def=partitions_def,
+        description="발행 전에 확인하며, 하나라도 실패하면 이전 파티션이 그대로 남는다.",
+    )
+    if has_checks(asset):
+        yield dg.AssetCheckSpec(
+            name=record.CHECKS,
+            asset=asset_key(asset.key),
+            partitions_def=partitions_def,
+            description="발행 후에 알리는 점검. 실패해도 파티션은 발행된다.",
+        )
+
+
+def has_checks(asset: Asset) -> bool:
+    """Whether there is anything to warn of: declared checks, or drift that only warns."""
+    spec = asset.spec
+    if isinstance(spec, SourceSpec) and spec.on_drift == "warn":
+        return True
+    return bool(spec.checks.model_fields_set - {"fresh"})
+
+
+def code_version(asset: Asset) -> str:
+    """A digest of all that decides an asset's rows: its record, parameters, and its transform."""
+    parts = [asset.spec.model_dump_json(exclude=_WORDS)]
+    parts += [f"{name}={asset.pipeline.spec.params[name]!r}" for name in used_params(asset)]
+    if isinstance(asset.spec, DatasetSpec) and asset.spec.transform:
+        file = asset.spec.transform.partition(":")[0]
+        parts.append((asset.pipeline.folder / file).read_text(encoding="utf-8"))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+#: Keys that change what people read and where a task runs, never the rows.
+_WORDS = {"title", "description", "owner", "task_id", "formerly", "run", "checks", "partitions"}
+
+
+def used_params(asset: Asset) -> list[str]:
+    """The pipeline's parameters that the asset's SQL, filter or transform names."""
+    spec, declared = asset.spec, asset.pipeline.spec.params
+    if isinstance(spec, SourceSpec):
+        text = f"{spec.filter or ''} {spec.query or ''} {spec.local_query or ''} "
+        return [name for name in declared if f":{name}" in text]
+    if spec.sql:
+        return [name for name in declared if f"${name}" in spec.sql]
+    return list(declared)
+
+
+def _config(asset: Asset) -> dict[str, dg.Field] | None:
+    declared = asset.pipeline.spec.params
+    fields = {
+        name: dg.Field(
+            _CONFIG[declared[name].type],
+            default_value=declared[name].default,
+            is_required=False,
+            description=declared[name].help,
+        )
+        for name in used_params(asset)
+    }
+    return fields or None
+
+
+def _params(asset: Asset, context: dg.AssetExecutionContext) -> dict[str, Value]:
+    config = context.op_execution_context.op_config or {}
+    found: dict[str, Value] = {}
+    for name in used_params(asset):
+        value = config[name]
+        if asset.pipeline.spec.params[name].type == "date":
+            try:
+                value = date.fromisoformat(value)
+            except ValueError:
+                raise dg.Failure(
+                    f"The parameter {name} of {asset.pipeline.name} is {value!r}; write a date as "
+                    "YYYY-MM-DD.",
+                    allow_retries=False,
+                ) from None
+        found[name] = value
+    return found
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A partition that is through, published or refused, and what the history shall know of it."""
+
+    outcome: Outcome
+    metadata: Mapping[str, Any]
+
+
+def _run(
+    context: dg.AssetExecutionContext, work: Work, keys: Sequence[str], version: str
+) -> Iterator[Any]:
+    """Materialise, then report: all at once where all went well, one by one where some did not.
+
+    What is published is in the history whatever happens after it (idea 5 of the architecture:
+    events yielded before a Failure are kept).
+    """
+    asset = work.asset
+    done: list[_Done] = []
+    failure: dg.Failure | None = None
+    said = time.monotonic()
+    try:
+        made_from = _input_versions(context.instance, work, keys)
+        for route, outcome in materialise(work, keys):
+            metadata = (
+                _renamed(
+                    record.materialisation_metadata(
+                        outcome, asset.spec.columns, route, made_from[outcome.key]
+                    ),
+                    partitioned=asset.partitions is not None,
+                )
+                if outcome.published
+                else {}
+            )
+            done.append(_Done(outcome, metadata))
+            if time.monotonic() - said > PROGRESS_SECONDS:
+                said = time.monotonic()
+                context.log.info(f"{len(done)} of {len(keys)} partitions, last {outcome.key}")
+    except LakeError as error:
+        failure = _failure(error)
+    except Exception:
+        yield from _one_by_one(asset, done, version)
+        raise
+    refused = [one.outcome for one in done if one.outcome.published is None]
+    if failure is None and refused:
+        failure = _refused(asset, refused, len(keys))
+    if failure is None:
+        yield from _all_at_once(context, asset, done)
+        return
+    yield from _one_by_one(asset, done, version)
+    raise failure
+
+
+def _renamed(metadata: dict[str, Any], partitioned: bool) -> dict[str, Any]:
+    """Dagster's UI has one name for the rows of a table and another for those of a partition."""
+    if partitioned:
+        metadata["dagster/partition_row_count"] = metadata.pop("dagster/row_count")
+    return metadata
+
+
+def _input_versions(
+    instance: dg.DagsterInstance, work: Work, keys: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """For each partition: input asset → digest of the versions of the partitions it reads."""
+    needed = {key: inputs_of(work, key) for key in keys}
+    known: dict[str, dict[str, str]] = {}
+    for name in dict.fromkeys(name for asked in needed.values() for name in asked):
+        unpartitioned = work.catalogue[name].partitions is None
+        wanted = sorted({one for asked in needed.values() for one in asked[name]})
+        found = versions.latest(instance, asset_key(name), None if unpartitioned else wanted)
+        known[name] = {key: one.data_version for key, one in found.items()}
+    return {
+        key: {
+            name: versions.input_digest({p: known[name].get(p, "") for p in parts})
+            for name, parts in asked.items()
+        }
+        for key, asked in needed.items()
+    }
+
+
+def _all_at_once(
+    context: dg.AssetExecutionContext, asset: Asset, done: Sequence[_Done]
+) -> Iterator[Any]:
+    outcomes = [one.outcome for one in done]
+    contents = [one.outcome.published.sha256 for one in done if one.outcome.published]
+    # Dagster keeps one data version a step; a range's stands for all its files.
+    content = (
+        contents[0]
+        if len(contents) == 1
+        else hashlib.sha256("\n".join(contents).encode()).hexdigest()
+    )
+    single = len(done) == 1
+    if not single:
+        for one in done:
+            context.add_asset_metadata(one.metadata, partition_key=one.outcome.key)
+            for side in _sides(asset):
+                yield _evaluation(asset, side, one.outcome)
+    yield dg.MaterializeResult(
+        metadata=done[0].metadata if single else None, data_version=dg.DataVersion(content)
+    )
+    for side in _sides(asset):
+        yield dg.AssetCheckResult(check_name=side, **record.check_fields(side, outcomes))
+
+
+def _one_by_one(asset: Asset, done: Sequence[_Done], version: str) -> Iterator[Any]:
+    for one in done:
+        if one.outcome.published:
+            yield dg.AssetMaterialization(
+                asset_key=asset_key(asset.key),
+                partition=one.outcome.key or None,
+                metadata=one.metadata,
+                tags={
+                    "dagster/code_version": version,
+                    "dagster/data_version": one.outcome.published.sha256,
+                },
+            )
+        for side in _sides(asset):
+            if side == record.GATES or one.outcome.published:
+                yield _evaluation(asset, side, one.outcome)
+
+
+def _sides(asset: Asset) -> list[str]:
+    return [record.GATES, record.CHECKS] if has_checks(asset) else [record.GATES]
+
+
+def _evaluation(asset: Asset, side: str, outcome: Outcome) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=asset_key(asset.key),
+        check_name=side,
+        partition=outcome.key or None,
+        blocking=side == record.GATES,
+        **record.check_fields(side, [outcome]),
+    )
+
+
+def _refused(asset: Asset, refused: Sequence[Outcome], asked: int) -> dg.Failure:
+    lines = [
+        f"{outcome.key + ': ' if outcome.key else ''}{verdict}"
+        for outcome in refused[:20]
+        for verdict in outcome.failed_gates
+    ]
+    more = f"\n… and {len(refused) - 20} more partitions" if len(refused) > 20 else ""
+    kept = "keeps its old file" if len(refused) == 1 else "keep their old files"
+    return dg.Failure(
+        description=(
+            f"{asset.key}: gates failed in {len(refused)} of {asked} partitions, which {kept}:\n"
+            + "\n".join(lines)
+            + more
+            + f"\nCorrect the source or the gate ({asset.pipeline.file.shown}), then run it again."
+        ),
+        metadata={
+            "lake/exit_code": PermanentError.exit_code,
+            "lake/refused": [outcome.key for outcome in refused],
+        },
+        allow_retries=False,
+    )
+
+
+def _failure(error: LakeError) -> dg.Failure:
+    """A mistake in words, without a traceback; only what may pass by itself is tried again."""
+    return dg.Failure(
+        description=str(error),
+        metadata={"lake/exit_code": error.exit_code},
+        allow_retries=isinstance(error, TransientError),
+    )
+
+
+def hand_written(pipeline: Pipeline) -> list[Any]:
+    """The definitions of a folder's `assets.py`, ordinary Dagster ones, if it has one."""
+    file = pipeline.folder / "assets.py"
+    if not file.exists():
+        return []
+    from lake_assets.transform import load_module
+
+    return [
+        value
+        for value in vars(load_module(file)).values()
+        if isinstance(value, dg.AssetsDefinition | dg.AssetSpec | dg.AssetChecksDefinition)
+    ]
+
+
+def build_jobs(pipeline: Pipeline, settings: Settings) -> list[Any]:
+    """The jobs of a pipeline and their schedules.
+
+    One for each schedule; without schedules one for each kind of partitions among its assets, the
+    unpartitioned assets in the first of them.
+    """
+    if pipeline.spec.named_schedules:
+        return [
+            one
+            for name in pipeline.spec.named_schedules
+            for one in _scheduled(pipeline, name, settings)
+        ]
+    own = assets(pipeline)
+    kinds = list(dict.fromkeys(asset.partitions for asset in own if asset.partitions)) or [None]
+    jobs = []
+    for index, kind in enumerate(kinds):
+        name = pipeline.name if len(kinds) == 1 else f"{pipeline.name}__{kind.cadence}"  # type: ignore[union-attr]
+        chosen = [a for a in own if a.partitions == kind or (index == 0 and a.partitions is None)]
+        jobs.append(_job(name, pipeline.spec, chosen))
+    return jobs
+
+
+def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset]) -> Any:
+    return dg.define_asset_job(
+        name,
+        selection=[asset_key(asset.key) for asset in chosen],
+        description=f"**{spec.title}**\n\n{spec.description}",
+        # A failed gate is not mended by another run; a run whose process died is retried.
+        tags={"dagster/retry_on_asset_or_op_failure": "false"},
+        metadata={"airflow/tags": spec.tags, "airflow/owner": spec.owner},
+    )
+
+
+def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
+    chosen = scheduled(pipeline, name)
+    kinds = [asset.partitions for asset in chosen if asset.partitions]
+    job = _job(job_name(pipeline, name), pipeline.spec, chosen)
+    fired_by = settings.fires.by(job.name)
+    schedule = dg.ScheduleDefinition(
+        job=job,
+        cron_schedule=pipeline.spec.named_schedules[name].cron,
+        execution_timezone=ZONE,
+        execution_fn=_tick(definition(kinds[0] if kinds else None), fired_by),
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if fired_by == "dagster"
+        else dg.DefaultScheduleStatus.STOPPED,
+        metadata={"lake/fired_by": fired_by},
+    )
+    return [job, schedule]
+
+
+def _tick(partitions_def: Any, fired_by: str) -> Callable[[dg.ScheduleEvaluationContext], Any]:
+    """What a tick means: the newest partition that is whole by then."""
+
+    def tick(context: dg.ScheduleEvaluationContext) -> Any:
+        if fired_by == "airflow":
+            return dg.SkipReason("Airflow fires this schedule in this environment.")
+        if partitions_def is None:
+            return dg.RunRequest()
+        key = partitions_def.get_last_partition_key(current_time=context.scheduled_execution_time)
+        if key is None:
+            return dg.SkipReason("No partition is whole at this time.")
+        return dg.RunRequest(partition_key=key)
+
+    return tick

@@ -1,0 +1,304 @@
+"""How an asset's partitions come about: rows from a source, SQL over inputs, or a transform.
+
+Here: from an asset's record and the partitions asked for to outcomes, without Dagster, so that all
+of it runs in a plain test. Not here: gates and publishing (`publish.py`) and events (`builder.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from lake_assets import publish, sql_engine, transform
+from lake_assets.loader import Asset, window_kind
+from lake_assets.partitions import consecutive, days, input_keys
+from lake_assets.publish import Outcome
+from lake_assets.rules import Inspector, Verdict
+from lake_assets.spec import Columns, DatasetSpec, SourceSpec
+from resources.errors import NotYetError, PermanentError
+from resources.settings import Settings
+from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
+from resources.store import Partition, Store
+from resources.yamlfile import nearest
+
+Value = str | int | float | bool | date
+
+
+@dataclass(frozen=True)
+class Work:
+    """One asset to materialise, and what it needs besides its own record.
+
+    `catalogue` has every asset of the location by key, `params` the pipeline's parameters as this
+    run sets them; `rows_before` gives the rows of the partition before, None where there is none.
+    """
+
+    asset: Asset
+    settings: Settings
+    store: Store
+    catalogue: Mapping[str, Asset]
+    params: Mapping[str, Value]
+    rows_before: Callable[[str], int | None] = lambda key: None
+
+
+def partition(asset: Asset, key: str) -> Partition:
+    cadence = asset.partitions.cadence if asset.partitions else None
+    return Partition(asset.layer, asset.name, cadence, key)
+
+
+def arrow_schema(columns: Columns) -> pa.Schema:
+    """Declared columns as Arrow; every field is nullable, as gates say what may not be."""
+    return pa.schema([(name, column.parsed.arrow()) for name, column in columns.items()])
+
+
+def inputs_of(work: Work, key: str) -> dict[str, list[str]]:
+    """Input asset → the partitions of it that the partition `key` reads ('' of unpartitioned)."""
+    asset = work.asset
+    if isinstance(asset.spec, SourceSpec):
+        return {}
+    cadence = asset.partitions.cadence if asset.partitions else None
+    found = {}
+    for name in asset.spec.named_inputs.values():
+        upstream = work.catalogue[name]
+        existing = () if cadence else work.store.keys(upstream.layer, upstream.name)
+        found[name] = input_keys(cadence, key, upstream.partitions, existing)
+    return found
+
+
+def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
+    """Publish the partitions `keys` (sorted; [''] where unpartitioned).
+
+    Gives the route that read them and the outcome, one partition after another as each is done.
+    """
+    spec = work.asset.spec
+    if isinstance(spec, SourceSpec):
+        return _source(work, spec, keys)
+    if spec.sql is None:
+        return _each(work, keys, _frames)
+    if spec.range:
+        return _range(work, spec, keys)
+    return _each(work, keys, _sql)
+
+
+def source_table(asset: Asset, spec: SourceSpec, params: Mapping[str, Value]) -> Table:
+    """The description of what to read from a source, in the words of `resources`."""
+    kind = window_kind(spec)
+    window = Window(spec.window.column, kind) if spec.window and kind else None
+    return Table(
+        columns=tuple(
+            Column(name, column.source or name, column.parsed, column.nullable)
+            for name, column in spec.columns.items()
+        ),
+        schema=spec.schema_,
+        table=spec.table,
+        query=spec.query,
+        window=window,
+        filter=spec.filter,
+        order_by=tuple(spec.order_by),
+        sums=tuple(spec.sums),
+        params=params,
+    )
+
+
+def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
+    asset = work.asset
+    table = source_table(asset, spec, work.params)
+    with open_source(work.settings, spec.connection) as source:
+        drift = _drift(asset, table, source.describe(table))
+        side = "gates" if spec.on_drift == "fail" else "checks"
+        # Rows of one partition come sorted by its window column first; where that is a day of the
+        # partition it is the same for all of them.
+        constant = table.window is None or (
+            table.window.kind != "timestamp"
+            and asset.partitions is not None
+            and asset.partitions.cadence == "daily"
+        )
+        inspector = _inspector(work, spec.order_by if constant else (), {side: [drift]})
+        if asset.partitions is None:
+            with source.read(table) as reading:
+                slices = publish.whole(reading.batches)
+                for outcome in _land(work, [""], slices, inspector, reading.totals):
+                    yield f"{reading.route}, {reading.reconciled}", outcome
+            return
+        cadence = asset.partitions.cadence
+        for run in consecutive(cadence, keys):
+            span = Span(days(cadence, run[0])[0], days(cadence, run[-1])[1], cadence)
+            assert table.window is not None
+            with source.read(table, span) as reading:
+                slices = publish.by_column(reading.batches, table.window.column, cadence)
+                for outcome in _land(work, run, slices, inspector, reading.totals):
+                    yield f"{reading.route}, {reading.reconciled}", outcome
+
+
+def _drift(asset: Asset, table: Table, found: Sequence[SourceColumn]) -> Verdict:
+    """What the source says of its columns against what is declared.
+
+    A declared column that is gone is a PermanentError: there is nothing to read.
+    """
+    by_name = {column.name: column for column in found}
+    missing = [column for column in table.columns if column.source not in by_name]
+    if missing:
+        words = "; ".join(f"{c.source!r} ({nearest(c.source, by_name)})" for c in missing)
+        raise PermanentError(
+            f"{asset.key}: {table.shown} no longer has: {words}. Correct `columns` in "
+            f"{asset.pipeline.file.shown}, or ask the owner of the source."
+        )
+    differences = []
+    for column in table.columns:
+        theirs = by_name[column.source]
+        if theirs.type is not None and theirs.type != column.type:
+            differences.append(f"{column.source}: {theirs.shown}, declared {column.type.name}")
+    if table.query is None:
+        declared = {column.source for column in table.columns}
+        extra = [column.name for column in found if column.name not in declared]
+        differences += [f"{name}: not declared" for name in extra]
+    shown = "; ".join(differences) or "as declared"
+    return Verdict("drift", not differences, shown, "the declared columns and types")
+
+
+def _inspector(
+    work: Work, sorted_by: Sequence[str], standing: Mapping[str, list[Verdict]] | None = None
+) -> Inspector:
+    spec = work.asset.spec
+    sums = spec.sums if isinstance(spec, SourceSpec) else ()
+    return Inspector(spec.gates, spec.checks, spec.columns, sums, sorted_by, standing or {})
+
+
+def _land(
+    work: Work,
+    keys: Sequence[str],
+    slices: publish.Slices,
+    inspector: Inspector,
+    totals: Mapping[str, Totals] | None,
+) -> Iterator[Outcome]:
+    return publish.land(
+        work.store,
+        [partition(work.asset, key) for key in keys],
+        arrow_schema(work.asset.spec.columns),
+        slices,
+        inspector,
+        totals,
+        work.rows_before,
+    )
+
+
+def _each(
+    work: Work,
+    keys: Sequence[str],
+    make: Callable[[Work, DatasetSpec, str, Inspector], Iterator[Outcome]],
+) -> Iterator[tuple[str, Outcome]]:
+    """Partition by partition: the rule for datasets, as a window over 31 days is not 31 days."""
+    spec = work.asset.spec
+    assert isinstance(spec, DatasetSpec)
+    route = "DuckDB SQL" if spec.sql else f"{spec.transform}"
+    inspector = _inspector(work, spec.order_by)
+    for key in keys:
+        for outcome in make(work, spec, key, inspector):
+            yield route, outcome
+
+
+def _sql(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
+    with _query(work, spec, [key], spec.order_by, ()) as batches:
+        yield from _land(work, [key], publish.of_one(key, batches), inspector, None)
+
+
+def _range(work: Work, spec: DatasetSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
+    assert work.asset.partitions is not None
+    cadence = work.asset.partitions.cadence
+    column = "dt" if cadence == "daily" else "ym"
+    inspector = _inspector(work, spec.order_by)
+    for run in consecutive(cadence, keys):
+        order = [column, *spec.order_by]
+        with _query(work, spec, run, order, (column,)) as batches:
+            slices = publish.by_column(batches, column, cadence, drop=True)
+            for outcome in _land(work, run, slices, inspector, None):
+                yield f"DuckDB SQL over {len(run)} partitions", outcome
+
+
+@contextmanager
+def _query(
+    work: Work,
+    spec: DatasetSpec,
+    keys: Sequence[str],
+    order_by: Sequence[str],
+    extra: Sequence[str],
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The rows of the dataset's SQL for some partitions, in exactly the declared columns.
+
+    `extra` are columns besides the declared ones (the partition column of a range).
+    """
+    assert spec.sql is not None
+    asked: dict[str, list[str]] = {}
+    for key in keys:
+        for name, needed in inputs_of(work, key).items():
+            asked[name] = sorted({*asked.get(name, []), *needed})
+    views = {}
+    for alias, name in spec.named_inputs.items():
+        upstream = work.catalogue[name]
+        parts = [partition(upstream, one) for one in asked[name]]
+        if not parts:
+            raise NotYetError(f"{work.asset.key}: its input {name} has no partition yet.")
+        views[alias] = sql_engine.View(
+            files=work.store.files(parts),
+            columns=list(upstream.spec.columns),
+            partition_column=parts[0].column,
+        )
+    with sql_engine.query(
+        work.asset.key,
+        spec.sql,
+        views,
+        _words(work, keys),
+        order_by,
+        [work.settings.store_root],
+        work.settings.home / "tmp",
+    ) as reader:
+        schema = arrow_schema(spec.columns)
+        names = [*schema.names, *extra]
+        found = reader.schema
+        problems = [f"column {name!r} is missing" for name in names if name not in found.names]
+        problems += [
+            f"column {name!r} is not declared" for name in found.names if name not in names
+        ]
+        problems += [
+            f"column {field.name!r} is {found.field(field.name).type}, declared {field.type}"
+            for field in schema
+            if field.name in found.names and found.field(field.name).type != field.type
+        ]
+        if problems:
+            raise PermanentError(f"{work.asset.key}: what the SQL gives does not fit: {problems}")
+        yield (batch.select(names) for batch in reader)
+
+
+def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
+    assert spec.transform is not None
+    file, _, name = spec.transform.partition(":")
+    function = getattr(transform.load_module(work.asset.pipeline.folder / file), name)
+
+    def reader(asset_key: str, keys: list[str]) -> Callable[[], pa.Table]:
+        upstream = work.catalogue[asset_key]
+        return lambda: work.store.read([partition(upstream, one) for one in keys])
+
+    asked = inputs_of(work, key)
+    tables = {
+        alias: reader(asset_key, asked[asset_key]) for alias, asset_key in spec.named_inputs.items()
+    }
+    frame = transform.call(function, tables, _words(work, [key]))
+    table = transform.fitted(frame, arrow_schema(spec.columns), work.asset.key)
+    if spec.order_by:
+        table = table.sort_by([(column, "ascending") for column in spec.order_by])
+    slices = publish.of_one(key, table.to_batches(sql_engine.BATCH_ROWS))
+    yield from _land(work, [key], slices, inspector, None)
+
+
+def _words(work: Work, keys: Sequence[str]) -> dict[str, Value]:
+    """What SQL and transforms may ask for besides their inputs; `partition_end` is exclusive."""
+    words = dict(work.params)
+    if work.asset.partitions:
+        cadence = work.asset.partitions.cadence
+        words["partition"] = keys[0]
+        words["partition_start"] = days(cadence, keys[0])[0]
+        words["partition_end"] = days(cadence, keys[-1])[1]
+    return words

@@ -1,0 +1,95 @@
+"""Partitions of the lake: Asia/Seoul days and months, or none.
+
+Here: Dagster's definitions for them, the days a key stands for, and which partitions of an input a
+partition reads. Not here: where a partition's file is (`resources/store.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import cache
+from itertools import pairwise
+
+import dagster as dg
+
+from lake_assets.spec import Partitions
+from resources.source import Cadence
+
+ZONE = "Asia/Seoul"
+
+TimePartitions = dg.DailyPartitionsDefinition | dg.MonthlyPartitionsDefinition
+
+
+@cache
+def definition(partitions: Partitions | None) -> TimePartitions | None:
+    """Dagster's definition; equal ones are one object, which saves time in large graphs."""
+    if partitions is None:
+        return None
+    if partitions.daily:
+        return dg.DailyPartitionsDefinition(
+            start_date=partitions.daily.start, end_date=partitions.daily.end, timezone=ZONE
+        )
+    assert partitions.monthly
+    end = partitions.monthly.end
+    return dg.MonthlyPartitionsDefinition(
+        start_date=partitions.monthly.start[:7],
+        end_date=end and end[:7],
+        timezone=ZONE,
+        fmt="%Y-%m",
+    )
+
+
+def days(cadence: Cadence, key: str) -> tuple[date, date]:
+    """The first day of a partition and the first day after it.
+
+    >>> days("monthly", "2024-02")
+    (datetime.date(2024, 2, 1), datetime.date(2024, 3, 1))
+    """
+    if cadence == "daily":
+        start = date.fromisoformat(key)
+        return start, start + timedelta(days=1)
+    start = date.fromisoformat(f"{key}-01")
+    return start, (start + timedelta(days=31)).replace(day=1)
+
+
+def key_of(cadence: Cadence, day: date) -> str:
+    return day.isoformat() if cadence == "daily" else f"{day:%Y-%m}"
+
+
+def input_keys(
+    cadence: Cadence | None, key: str, upstream: Partitions | None, existing: Iterable[str]
+) -> list[str]:
+    """The partitions of an input that one partition reads, as Dagster's default mappings have it.
+
+    The same day or month; a month's days, from the first one the input has; '' of an unpartitioned
+    input. An unpartitioned dataset (`cadence` None) reads all of `existing`.
+    """
+    if upstream is None:
+        return [""]
+    if cadence is None:
+        return sorted(existing)
+    if cadence == upstream.cadence:
+        return [key]
+    assert cadence == "monthly", "validation refuses a day that reads a month"
+    assert upstream.daily
+    start, end = days("monthly", key)
+    start = max(start, date.fromisoformat(upstream.daily.start))
+    if upstream.daily.end:
+        end = min(end, date.fromisoformat(upstream.daily.end))
+    return [(start + timedelta(days=n)).isoformat() for n in range(max((end - start).days, 0))]
+
+
+def consecutive(cadence: Cadence, keys: Sequence[str]) -> list[list[str]]:
+    """Sorted keys cut into runs without a gap: what one query can read.
+
+    >>> consecutive("daily", ["2024-01-01", "2024-01-02", "2024-01-05"])
+    [['2024-01-01', '2024-01-02'], ['2024-01-05']]
+    """
+    runs = [list(keys[:1])] if keys else []
+    for before, key in pairwise(keys):
+        if days(cadence, before)[1] == days(cadence, key)[0]:
+            runs[-1].append(key)
+        else:
+            runs.append([key])
+    return runs

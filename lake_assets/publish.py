@@ -1,0 +1,177 @@
+"""From a stream of rows to published partitions: cut, inspect, gate, publish.
+
+Here: the one path by which rows enter the lake, partition by partition, each on its own. Not here:
+where rows come from (`materialise.py`) and how an outcome is told to Dagster (`record.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake_assets.rules import Inspector, Verdict
+from resources.errors import PermanentError
+from resources.source import Cadence, Totals
+from resources.store import Partition, Published, Store
+
+Slices = Iterator[tuple[str, pa.RecordBatch]]
+
+PREVIEW_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one partition. `published` is None where a gate kept the old file.
+
+    `rows` are those read, `seconds` wall time from the first row of the partition to its rename,
+    `preview` its first rows.
+    """
+
+    key: str
+    published: Published | None
+    rows: int
+    seconds: float
+    gates: Sequence[Verdict]
+    checks: Sequence[Verdict]
+    preview: pa.RecordBatch | None
+
+    @property
+    def failed_gates(self) -> list[Verdict]:
+        return [verdict for verdict in self.gates if not verdict.passed]
+
+
+def land(
+    store: Store,
+    partitions: Sequence[Partition],
+    schema: pa.Schema,
+    slices: Slices,
+    inspector: Inspector,
+    totals: Mapping[str, Totals] | None,
+    rows_before: Callable[[str], int | None],
+) -> Iterator[Outcome]:
+    """Publish `partitions` (sorted by key) from `slices`, which come in the same order.
+
+    One outcome after another, so that a stream that breaks loses nothing of what is done; the
+    partition it breaks in keeps its old file. A partition without rows gets an empty file.
+    `totals` None: the rows are not reconciled. Rows of a partition that was not asked for are an
+    error, since they would be lost.
+    """
+    current = next(slices, None)
+    for partition in partitions:
+        started = time.perf_counter()
+        inspector.begin()
+        preview: pa.RecordBatch | None = None
+        with store.writer(partition, schema) as writer:
+            while current is not None and current[0] == partition.key:
+                batch = current[1]
+                if preview is None and batch.num_rows:
+                    preview = batch.slice(0, PREVIEW_ROWS)
+                inspector.see(batch)
+                writer.write(batch)
+                current = next(slices, None)
+            expected = None
+            if totals is not None:
+                nothing = Totals(0, dict.fromkeys(inspector.sums(), 0))
+                expected = totals.get(partition.key, nothing)
+            key = partition.key
+            verdicts = inspector.verdicts(expected, lambda key=key: rows_before(key))
+            passed = all(verdict.passed for verdict in verdicts["gates"])
+            published = writer.publish() if passed else None
+        yield Outcome(
+            key=partition.key,
+            published=published,
+            rows=inspector.rows,
+            seconds=time.perf_counter() - started,
+            gates=verdicts["gates"],
+            checks=verdicts["checks"],
+            preview=preview,
+        )
+    if current is not None:
+        asked = f"{partitions[0].key or 'all rows'} … {partitions[-1].key}"
+        raise PermanentError(
+            f"The rows hold the partition {current[0]!r}, which was not asked for or comes out of "
+            f"order (asked: {asked}). Is the window column of the type that is declared?"
+        )
+
+
+def whole(batches: Iterable[pa.RecordBatch]) -> Slices:
+    """All rows belong to the one partition without key."""
+    return (("", batch) for batch in batches)
+
+
+def of_one(key: str, batches: Iterable[pa.RecordBatch]) -> Slices:
+    """All rows belong to the partition `key`."""
+    return ((key, batch) for batch in batches)
+
+
+def by_column(
+    batches: Iterable[pa.RecordBatch], column: str, cadence: Cadence, drop: bool = False
+) -> Slices:
+    """Cut batches sorted by `column` where its partition changes.
+
+    `column` is a date, a timestamp (naive: Asia/Seoul wall time; with zone: converted to it) or
+    text YYYYMMDD; with `drop` it is left out of what comes out. Slices share memory with their
+    batch. NULL in the column: PermanentError, as no partition holds such a row.
+    """
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        position = batch.schema.get_field_index(column)
+        months_or_days = _ordinals(batch.column(position), column, cadence)
+        cuts = np.flatnonzero(months_or_days[1:] != months_or_days[:-1]) + 1
+        bounds = [0, *cuts.tolist(), batch.num_rows]
+        names = [name for name in batch.schema.names if not (drop and name == column)]
+        rows = batch.select(names)
+        for start, end in pairwise(bounds):
+            yield str(months_or_days[start]), rows.slice(start, end - start)
+
+
+def _ordinals(values: pa.Array, column: str, cadence: Cadence) -> np.ndarray:
+    """Each row's day or month as numpy datetime64[D] or [M]; its text is the partition key."""
+    if values.null_count:
+        raise PermanentError(
+            f"{values.null_count:,} rows have NULL in the window column {column!r}, so no "
+            "partition holds them. Leave them out by `filter`, or choose another window column."
+        )
+    if pa.types.is_timestamp(values.type):
+        if values.type.tz is not None:
+            values = pc.local_timestamp(values.cast(pa.timestamp("us", tz="Asia/Seoul")))
+        micros = values.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(zero_copy_only=False)
+        ordinals = (micros // 86_400_000_000).astype("datetime64[D]")
+    elif pa.types.is_date(values.type):
+        ordinals = values.cast(pa.int32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    else:
+        ordinals = _text_days(values, column)
+    return ordinals if cadence == "daily" else ordinals.astype("datetime64[M]")
+
+
+def _text_day(text: str) -> date:
+    """The day of YYYYMMDD, the first day of YYYY-MM (the `ym` of a range of months)."""
+    if len(text) == 7:
+        return date.fromisoformat(f"{text}-01")
+    if len(text) != 8 or not text.isdigit():
+        raise ValueError(text)
+    return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+
+
+def _text_days(values: pa.Array, column: str) -> np.ndarray:
+    """YYYYMMDD text as days. Only the distinct values are parsed: a day has thousands of rows."""
+    encoded = values.dictionary_encode()
+    days = []
+    for text in encoded.dictionary.to_pylist():
+        try:
+            days.append(_text_day(text))
+        except ValueError:
+            raise PermanentError(
+                f"{text!r} in the window column {column!r} is no day written as YYYYMMDD."
+            ) from None
+    parsed = np.array(days, dtype="datetime64[D]")
+    result: np.ndarray = parsed[encoded.indices.to_numpy(zero_copy_only=False)]
+    return result

@@ -1,0 +1,145 @@
+"""Outcomes as Dagster shows them: metadata, check results, previews with personal data masked.
+
+Here: words and tables for people. Not here: anything that decides.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from lake_assets.publish import Outcome
+from lake_assets.rules import Verdict
+from lake_assets.spec import Columns
+
+#: One Dagster check for all gates of an asset and one for all its checks: the history stays small
+#: (an event is 5 ms of CPU on SQLite) and the table in the metadata names every rule.
+GATES, CHECKS = "gates", "checks"
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str:
+    """The commit of the checkout this runs from, '' outside of one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def column_schema(columns: Columns) -> dg.TableSchema:
+    """Declared columns for the UI: type, Korean title, NULLs, personal data."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=column.type,
+                description=" – ".join(filter(None, (column.title, column.description))) or None,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+                tags={} if column.pii == "none" else {"pii": column.pii},
+            )
+            for name, column in columns.items()
+        ]
+    )
+
+
+def masked(value: Any, pii: str) -> str:
+    """A value as anybody may see it."""
+    if pii == "secret":
+        return "(secret)"
+    if value is None:
+        return "NULL"
+    return "***" if pii == "masked" else str(value)
+
+
+def preview(rows: pa.RecordBatch, columns: Columns) -> str:
+    """The first rows as a Markdown table, personal data masked."""
+
+    def cell(value: Any, name: str) -> str:
+        pii = columns[name].pii if name in columns else "none"
+        text = masked(value, pii).replace("\n", "⏎").replace("|", "¦")
+        return text if len(text) <= 60 else text[:59] + "…"
+
+    names = rows.schema.names
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    for row in rows.to_pylist():
+        lines.append("| " + " | ".join(cell(row[name], name) for name in names) + " |")
+    return "\n".join(lines)
+
+
+def materialisation_metadata(
+    outcome: Outcome, columns: Columns, route: str, inputs: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the history keeps of a published partition.
+
+    `lake/data_version` is the SHA-256 of its file, `lake/input_versions` says which versions of
+    its inputs it was made from (`versions.input_digest`); by both `lake run` knows what is stale.
+    """
+    published = outcome.published
+    assert published is not None
+    metadata: dict[str, Any] = {
+        "dagster/row_count": outcome.rows,
+        "lake/bytes": published.bytes,
+        "lake/seconds": round(outcome.seconds, 3),
+        "lake/path": dg.MetadataValue.path(published.path),
+        "lake/route": route,
+        "lake/data_version": published.sha256,
+        "lake/git_commit": git_commit(),
+    }
+    if inputs:
+        metadata["lake/input_versions"] = dg.MetadataValue.text(json.dumps(dict(inputs)))
+    if outcome.preview is not None:
+        metadata["lake/preview"] = dg.MetadataValue.md(preview(outcome.preview, columns))
+    return metadata
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> dg.MetadataValue:
+    """The rules of one side, those that failed first."""
+    rows = sorted(verdicts, key=lambda verdict: verdict.passed)
+    return dg.MetadataValue.md(
+        "\n".join(
+            ["| rule | passed | found | allowed | example |", "|" + " --- |" * 5]
+            + [
+                f"| {v.rule} | {'✔' if v.passed else '✘'} | {v.found} | {v.allowed} | {v.example} |"
+                for v in rows
+            ]
+        )
+    )
+
+
+def check_fields(side: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Fields of a check result over some partitions: passed, severity, words, the rules' table."""
+    verdicts = [v for outcome in outcomes for v in getattr(outcome, side)]
+    failed = [
+        f"{outcome.key + ': ' if outcome.key else ''}{verdict}"
+        for outcome in outcomes
+        for verdict in getattr(outcome, side)
+        if not verdict.passed
+    ]
+    metadata: dict[str, Any] = {}
+    if len(outcomes) == 1:
+        metadata["rules"] = verdict_table(verdicts)
+    else:
+        red = sum(any(not v.passed for v in getattr(o, side)) for o in outcomes)
+        metadata["partitions"] = len(outcomes)
+        metadata["partitions_failed"] = red
+    return {
+        "passed": not failed,
+        "severity": dg.AssetCheckSeverity.ERROR if side == GATES else dg.AssetCheckSeverity.WARN,
+        "description": "\n".join(failed[:20]) or None,
+        "metadata": metadata,
+    }

@@ -1,0 +1,297 @@
+"""What must hold of a partition's rows, judged while they stream past.
+
+Here: rules compiled to SQL aggregates that add up over batches, and the verdicts at the end of a
+partition. Not here: what a failed rule does (`publish.py`) and how it is shown (`record.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake_assets.spec import Columns, Gates, Rules
+from resources.source import Totals
+from resources.sql import identifier, literal
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one rule found in one partition. `found` and `allowed` are words for people.
+
+    `example` is the key of a row that breaks the rule, '' where there is none or it is personal.
+    """
+
+    rule: str
+    passed: bool
+    found: str
+    allowed: str
+    example: str = ""
+
+    def __str__(self) -> str:
+        example = f" (for example {self.example})" if self.example else ""
+        return f"{self.rule}: found {self.found}, allowed {self.allowed}{example}"
+
+
+@dataclass(frozen=True)
+class _RowRule:
+    """A rule that each row passes or fails; `breaks` is the SQL condition of one that fails."""
+
+    name: str
+    breaks: str
+    allowed: str
+
+
+def _row_rules(rules: Rules, columns: Columns) -> list[_RowRule]:
+    found = []
+    required = list(dict.fromkeys([*rules.not_null, *(rules.unique or [])]))
+    if isinstance(rules, Gates):
+        declared = [name for name, column in columns.items() if not column.nullable]
+        required = list(dict.fromkeys([*declared, *required]))
+    for name in required:
+        found.append(_RowRule(f"not_null({name})", f"{identifier(name)} IS NULL", "no NULL"))
+    for name, values in rules.accepted.items():
+        listed = ", ".join(_typed(value, columns[name].type) for value in values)
+        shown = ", ".join(map(str, values))
+        found.append(
+            _RowRule(
+                f"accepted({name})", f"{identifier(name)} NOT IN ({listed})", f"one of {shown}"
+            )
+        )
+    for name, bounds in rules.range.items():
+        parts = []
+        if bounds.min is not None:
+            parts.append(f"{identifier(name)} < {_typed(bounds.min, columns[name].type)}")
+        if bounds.max is not None:
+            parts.append(f"{identifier(name)} > {_typed(bounds.max, columns[name].type)}")
+        low = "-∞" if bounds.min is None else bounds.min
+        high = "∞" if bounds.max is None else bounds.max
+        found.append(_RowRule(f"range({name})", " OR ".join(parts), f"{low} to {high}"))
+    for name, condition in rules.expect.items():
+        found.append(_RowRule(f"expect({name})", f"NOT ({condition})", condition.strip()))
+    return found
+
+
+def _typed(value: object, type_name: str) -> str:
+    """A value of a pipeline file in its column's type: '2025-01-01' of a date column is a date."""
+    text = literal(value, "duckdb")
+    if isinstance(value, str) and type_name in ("date", "timestamp", "timestamptz"):
+        return f"CAST({text} AS {type_name.upper()})"
+    return text
+
+
+def _engine() -> duckdb.DuckDBPyConnection:
+    """In-memory, one thread, no files: what a rule says can read nothing but its own rows."""
+    return duckdb.connect(
+        config={
+            "threads": 1,
+            "enable_external_access": "false",
+            "autoload_known_extensions": "false",
+        }
+    )
+
+
+class Inspector:
+    """Judges one asset's partitions, one after another: `see` each batch, then `verdicts`.
+
+    `standing` are verdicts that hold of every partition (drift of the source). Memory is flat where
+    the rows come sorted by the unique key (`sorted_by` begins with it, in any order); elsewhere the
+    key columns of one partition are kept in DuckDB until its end.
+    """
+
+    def __init__(
+        self,
+        gates: Gates,
+        checks: Rules,
+        columns: Columns,
+        sums: Sequence[str] = (),
+        sorted_by: Sequence[str] = (),
+        standing: Mapping[str, Sequence[Verdict]] | None = None,
+    ) -> None:
+        self._sides: dict[str, Rules] = {"gates": gates, "checks": checks}
+        self._sums = tuple(sums)
+        self._standing = standing or {}
+        self._rules = {side: _row_rules(rules, columns) for side, rules in self._sides.items()}
+        key = gates.unique or checks.unique or []
+        shown = [name for name in key if columns[name].pii == "none"]
+        self._example = (
+            "concat_ws(', ', " + ", ".join(map(identifier, shown)) + ")" if shown else "NULL"
+        )
+        self._uniques = {
+            side: _unique(rules.unique, sorted_by)
+            for side, rules in self._sides.items()
+            if rules.unique
+        }
+        self._sql = self._compile()
+        self._engine = _engine() if self._sql else None
+        self.begin()
+
+    def _compile(self) -> str:
+        items = []
+        for rule in (*self._rules["gates"], *self._rules["checks"]):
+            items.append(f"count(*) FILTER (WHERE {rule.breaks})")
+            items.append(f"any_value({self._example}) FILTER (WHERE {rule.breaks})")
+        items += [f"sum({identifier(name)})" for name in self._sums]
+        return f"SELECT {', '.join(items)} FROM batch" if items else ""
+
+    def begin(self) -> None:
+        """Start a new partition."""
+        self.rows = 0
+        count = len(self._rules["gates"]) + len(self._rules["checks"])
+        self._broken = [0] * count
+        self._examples = [""] * count
+        self._totals: list[Any] = [0] * len(self._sums)
+        for unique in self._uniques.values():
+            unique.begin()
+
+    def see(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        for unique in self._uniques.values():
+            unique.see(batch)
+        if self._engine is None or batch.num_rows == 0:
+            return
+        self._engine.register("batch", batch)
+        row = self._engine.execute(self._sql).fetchone()
+        assert row is not None
+        count = len(self._broken)
+        for index in range(count):
+            self._broken[index] += row[2 * index]
+            self._examples[index] = self._examples[index] or row[2 * index + 1] or ""
+        for index, value in enumerate(row[2 * count :]):
+            self._totals[index] += value or 0
+
+    def sums(self) -> dict[str, Any]:
+        """The sums of what went past, exact for decimals and integers."""
+        return dict(zip(self._sums, self._totals, strict=True))
+
+    def verdicts(
+        self,
+        totals: Totals | None,
+        rows_before: Callable[[], int | None],
+    ) -> dict[str, list[Verdict]]:
+        """The verdicts of the partition that ends here, by side: `gates` and `checks`."""
+        found = {side: list(self._standing.get(side, ())) for side in self._sides}
+        if totals is not None:
+            found["gates"].append(_reconciled(self.rows, self.sums(), totals))
+        index = 0
+        for side, rules in self._rules.items():
+            for rule in rules:
+                broken, example = self._broken[index], self._examples[index]
+                shown = f"{broken:,} of {self.rows:,} rows" if broken else "none"
+                found[side].append(Verdict(rule.name, broken == 0, shown, rule.allowed, example))
+                index += 1
+            if side in self._uniques:
+                found[side].append(_once(self._uniques[side]))
+            if self._sides[side].rows:
+                found[side].append(self._rows(self._sides[side], rows_before))
+        return found
+
+    def _rows(self, rules: Rules, rows_before: Callable[[], int | None]) -> Verdict:
+        bounds = rules.rows
+        assert bounds is not None
+        low, high = bounds.min or 0, math.inf if bounds.max is None else bounds.max
+        allowed = f"{low:,} to {high:,} rows" if bounds.max is not None else f"{low:,} rows or more"
+        passed = low <= self.rows <= high
+        found = f"{self.rows:,} rows"
+        before = rows_before() if bounds.change is not None else None
+        if before is not None and bounds.change is not None:
+            change = abs(self.rows - before) / max(before, 1)
+            passed = passed and change <= bounds.change
+            found += f", {before:,} in the partition before ({change:+.0%} apart)"
+            allowed += f", {bounds.change:.0%} apart at most"
+        return Verdict("rows", passed, found, allowed)
+
+
+def _reconciled(rows: int, sums: Mapping[str, Any], totals: Totals) -> Verdict:
+    """Count and sums against what the source itself says; only floats may differ, by 1e-9."""
+    differences = [] if rows == totals.rows else [f"{rows:,} rows against {totals.rows:,}"]
+    for name, value in sums.items():
+        other = totals.sums[name]
+        if isinstance(value, float) or isinstance(other, float):
+            same = math.isclose(float(value), float(other), rel_tol=1e-9, abs_tol=1e-9)
+        else:
+            same = Decimal(value) == Decimal(other)
+        if not same:
+            differences.append(f"sum({name}) {value} against {other}")
+    shown = "; ".join(differences) or f"{rows:,} rows, {len(sums)} sums equal"
+    return Verdict("reconciled", not differences, shown, "the source's own count and sums")
+
+
+class _SortedUnique:
+    """Equal keys are neighbours where the rows come sorted by the key."""
+
+    def __init__(self, key: Sequence[str]) -> None:
+        self.key = list(key)
+
+    def begin(self) -> None:
+        self._count = 0
+        self._last: pa.RecordBatch | None = None
+
+    def see(self, batch: pa.RecordBatch) -> None:
+        keys = batch.select(self.key)
+        if self._last is not None and keys.num_rows:
+            self._count += self._equal(self._last, keys.slice(0, 1))
+        if keys.num_rows > 1:
+            self._count += self._equal(keys.slice(0, keys.num_rows - 1), keys.slice(1))
+        if keys.num_rows:
+            self._last = keys.slice(keys.num_rows - 1)
+
+    @staticmethod
+    def _equal(one: pa.RecordBatch, other: pa.RecordBatch) -> int:
+        same = pc.equal(one.column(0), other.column(0))
+        for index in range(1, one.num_columns):
+            if pc.sum(same).as_py() in (0, None):
+                return 0
+            same = pc.and_(same, pc.equal(one.column(index), other.column(index)))
+        return int(pc.sum(same).as_py() or 0)
+
+    def broken(self) -> int:
+        return self._count
+
+
+class _AnyUnique:
+    """Keys in any order are kept in DuckDB until the partition ends."""
+
+    def __init__(self, key: Sequence[str]) -> None:
+        self.key = list(key)
+        self._engine = _engine()
+
+    def begin(self) -> None:
+        self._engine.execute("DROP TABLE IF EXISTS seen")
+        self._empty = True
+
+    def see(self, batch: pa.RecordBatch) -> None:
+        self._engine.register("keys", batch.select(self.key))
+        verb = "CREATE TABLE seen AS" if self._empty else "INSERT INTO seen"
+        self._engine.execute(f"{verb} SELECT * FROM keys")
+        self._empty = False
+
+    def broken(self) -> int:
+        if self._empty:
+            return 0
+        key = ", ".join(map(identifier, self.key))
+        full = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in self.key)
+        row = self._engine.execute(
+            f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM seen WHERE {full} "
+            f"GROUP BY {key} HAVING count(*) > 1)"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def _unique(key: Sequence[str], sorted_by: Sequence[str]) -> _SortedUnique | _AnyUnique:
+    """NULL in a key is `not_null`'s to tell; here two of them are not equal, as in SQL."""
+    neighbours = set(sorted_by[: len(key)]) == set(key)
+    return _SortedUnique(key) if neighbours else _AnyUnique(key)
+
+
+def _once(unique: _SortedUnique | _AnyUnique) -> Verdict:
+    count = unique.broken()
+    shown = f"{count:,} rows too many" if count else "none twice"
+    return Verdict(f"unique({', '.join(unique.key)})", count == 0, shown, "each key once")

@@ -1,0 +1,108 @@
+"""A dataset's SQL, run by DuckDB over the files of its inputs.
+
+Here: views over files, bound parameters, a stream of Arrow batches out. Not here: whether the SQL
+is allowed (`validate.py`) and which partitions an input has (`materialise.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from resources.errors import PermanentError, TransientError
+from resources.sql import identifier, literal
+
+#: Rows of a batch: those of a Parquet row group, so that a batch is written as it comes.
+BATCH_ROWS = 131_072
+
+Value = str | int | float | bool | date
+
+
+@dataclass(frozen=True)
+class View:
+    """An input as SQL sees it: its files, its columns and the partition column, if it has one."""
+
+    files: Sequence[str]
+    columns: Sequence[str]
+    partition_column: str | None
+
+
+@contextmanager
+def query(
+    name: str,
+    sql: str,
+    views: Mapping[str, View],
+    params: Mapping[str, Value],
+    order_by: Sequence[str],
+    folders: Sequence[str],
+    spill: Path,
+) -> Iterator[pa.RecordBatchReader]:
+    """Run one SELECT; a context manager that gives a reader of its rows.
+
+    `name` is for messages. `params` may hold more than the statement uses. `folders` are all that
+    the statement can read, and `spill` is where DuckDB puts what does not fit in memory. Errors of
+    the statement are PermanentError, those of memory and files TransientError.
+    """
+    spill.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        config={"autoload_known_extensions": "false", "autoinstall_known_extensions": "false"}
+    )
+    try:
+        connection.execute(f"SET temp_directory = {literal(str(spill), 'duckdb')}")
+        connection.execute("SET TimeZone = 'Asia/Seoul'")
+        for alias, view in views.items():
+            connection.execute(_view(alias, view))
+        # From here on the statement reads the lake's folders and nothing else, and cannot undo it.
+        listed = ", ".join(literal(str(folder), "duckdb") for folder in [*folders, spill])
+        connection.execute(f"SET allowed_directories = [{listed}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        statement = sql.strip().rstrip(";")
+        if order_by:
+            keys = ", ".join(map(identifier, order_by))
+            statement = f"SELECT * FROM (\n{statement}\n) ORDER BY {keys}"
+        with _explained(name):
+            used = connection.extract_statements(statement)[0].named_parameters
+            bound = {key: value for key, value in params.items() if key in used}
+            reader = connection.execute(statement, bound).to_arrow_reader(BATCH_ROWS)
+            yield reader
+    finally:
+        connection.close()
+
+
+def _view(alias: str, view: View) -> str:
+    files = ", ".join(literal(file, "duckdb") for file in view.files)
+    columns = [*view.columns, *([view.partition_column] if view.partition_column else [])]
+    options = "union_by_name = true, hive_partitioning = false"
+    if view.partition_column:
+        kind = "DATE" if view.partition_column == "dt" else "VARCHAR"
+        options = (
+            "union_by_name = true, hive_partitioning = true, "
+            f"hive_types = {{{literal(view.partition_column, 'duckdb')}: {kind}}}"
+        )
+    return (
+        f"CREATE VIEW {identifier(alias)} AS SELECT {', '.join(map(identifier, columns))} "
+        f"FROM read_parquet([{files}], {options})"
+    )
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise TransientError(
+            f"{name}: the SQL needs more memory than there is. Read fewer partitions at a time "
+            f"(run.days_per_run), or aggregate earlier. DuckDB says: {error}"
+        ) from None
+    except (duckdb.IOException, OSError) as error:
+        raise TransientError(f"{name}: a file of an input could not be read: {error}") from None
+    # An error in mid-stream comes out of the Arrow reader as Arrow's own exception.
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise PermanentError(f"{name}: the SQL failed: {error}") from None

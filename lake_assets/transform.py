@@ -1,0 +1,86 @@
+"""A pipeline's own Python: `transform.py:function` called with frames, `assets.py` loaded.
+
+Here: loading the files of a pipeline's folder, calling a transform by the names and annotations of
+its arguments, and holding its result against the declared columns. Not here: the frames themselves
+(`resources/frames.py`), reading and writing the lake.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import pyarrow as pa
+
+from resources.errors import PermanentError
+from resources.frames import kind_of, to_frame, to_table
+
+
+def load_module(file: Path) -> ModuleType:
+    """A Python file of a pipeline's folder as a module of its own, read again when it changes."""
+    return _module(file, file.stat().st_mtime_ns)
+
+
+@cache
+def _module(file: Path, modified: int) -> ModuleType:
+    name = f"lake_pipeline_{file.parent.name}_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(
+    function: Callable[..., Any],
+    tables: Mapping[str, Callable[[], pa.Table]],
+    words: Mapping[str, Any],
+) -> Any:
+    """Call a transform: arguments named as inputs get frames, others words (partition, params).
+
+    `tables` are read only where the function asks for them. An argument without annotation gets a
+    Polars DataFrame.
+    """
+    hints = get_type_hints(function)
+    arguments: dict[str, Any] = {}
+    for name in inspect.signature(function).parameters:
+        if name in tables:
+            kind = kind_of(hints.get(name)) or "polars.DataFrame"
+            arguments[name] = to_frame(tables[name](), kind)
+        elif name in words:
+            arguments[name] = words[name]
+    return function(**arguments)
+
+
+def fitted(frame: Any, schema: pa.Schema, name: str) -> pa.Table:
+    """What a transform gave back, in the declared columns and types.
+
+    Columns may come in any order. What is missing, undeclared, or does not fit its type without
+    loss is one PermanentError that names every such column.
+    """
+    table = to_table(frame)
+    have, want = set(table.schema.names), set(schema.names)
+    problems = [f"column {column!r} is missing" for column in schema.names if column not in have]
+    problems += [f"column {column!r} is not declared" for column in sorted(have - want)]
+    arrays = []
+    for field in schema:
+        if field.name not in have:
+            continue
+        column = table.column(field.name)
+        try:
+            arrays.append(column.cast(field.type))
+        except pa.ArrowException as error:
+            problems.append(
+                f"column {field.name!r} is {column.type}, declared {field.type}: {error}"
+            )
+    if problems:
+        raise PermanentError(f"{name}: what the transform returns does not fit: {problems}")
+    return pa.table(arrays, schema=schema)
