@@ -6,6 +6,7 @@ here: where a file lies, how it is locked and published (`store.py`).
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -94,7 +95,7 @@ class ParquetStream:
 
     The sink is anything with `write`. The bytes depend on the rows and their order, not on how
     they were cut into batches, which is why a row group is made of one piece before it is written
-    (0.04 CPU s a million rows): pages end differently at the seams of pieces.
+    (0.04 CPU s a million rows): pages of wide text end differently at the seams of pieces.
     """
 
     def __init__(self, sink: Any, schema: pa.Schema, profile: Profile) -> None:
@@ -146,6 +147,19 @@ class ParquetStream:
         if arrays.num_rows:
             self._writer.write_table(arrays, row_group_size=ROW_GROUP)
             self.rows += arrays.num_rows
+
+
+def open_parquet(source: Any) -> pq.ParquetFile:
+    """Open for reading. `pre_buffer` would keep all row groups in memory, not one."""
+    return pq.ParquetFile(source, pre_buffer=False, coerce_int96_timestamp_unit="us")
+
+
+def schema_of(file: pq.ParquetFile) -> pa.Schema:
+    """The schema the rows were written with. INT96 has no zone; the footer's Arrow schema knows."""
+    written = (file.metadata.metadata or {}).get(b"ARROW:schema")
+    if written is None:
+        return file.schema_arrow.remove_metadata()
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(written))).remove_metadata()
 
 
 def _joined(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.errors import LakeError, NotYetError, PermanentError, TransientError, UsageError
-from resources.parquet import ROW_GROUP, ParquetStream, Profile
+from resources.parquet import ROW_GROUP, ParquetStream, Profile, open_parquet, schema_of
 from resources.settings import Settings
 from resources.yamlfile import nearest
 
@@ -290,7 +290,7 @@ class FolderStore:
             raise ValueError("read one partition or several of one cadence")
         *others, last = zip(partitions, self.files(partitions), strict=True)
         newest = _open(last[1])
-        schema = _asked(newest.schema_arrow, last[0], columns)
+        schema = _asked(schema_of(newest), last[0], columns)
 
         def stream() -> Iterator[pa.RecordBatch]:
             for partition, path in others:
@@ -473,14 +473,13 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _open(path: str) -> pq.ParquetFile:
-    """Open for reading. `pre_buffer` would keep all row groups in memory, not one."""
     with _explained(Path(path)):
         return _parquet(Path(path), pa.OSFile(path, "rb"))
 
 
 def _parquet(path: Path, source: object) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(source, pre_buffer=False, coerce_int96_timestamp_unit="us")
+        return open_parquet(source)
     except pa.ArrowInvalid as error:
         raise PermanentError(
             f"{path} is not a whole Parquet file ({error}). Materialise the partition again."
@@ -489,7 +488,7 @@ def _parquet(path: Path, source: object) -> pq.ParquetFile:
 
 def _asked(file: pa.Schema, partition: Partition, columns: Sequence[str] | None) -> pa.Schema:
     """The schema of a reading: the file's columns and the partition's, or those asked for."""
-    fields = list(file.remove_metadata())
+    fields = list(file)
     if partition.column is not None:
         fields.append(pa.field(partition.column, partition.value.type))
     if columns is None:
@@ -508,24 +507,43 @@ def _rows(
     parquet: pq.ParquetFile, partition: Partition, path: str, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """One file's rows in the reading's schema."""
-    there = set(parquet.schema_arrow.names)
-    stored = [name for name in schema.names if name in there]
+    have = {field.name: field.type for field in schema_of(parquet)}
+    for field in schema:
+        if _family(have.get(field.name, field.type)) != _family(field.type):
+            raise PermanentError(
+                f"{path} keeps {field.name!r} as {have[field.name]}, the last partition read as "
+                f"{field.type}. Materialise this partition again."
+            )
     try:
-        for batch in parquet.iter_batches(ROW_GROUP, columns=stored):
+        for batch in parquet.iter_batches(
+            ROW_GROUP, columns=[n for n in schema.names if n in have]
+        ):
             arrays = [
                 batch[field.name].cast(field.type)
-                if field.name in there
+                if field.name in have
                 else pa.repeat(partition.value, batch.num_rows)
                 if field.name == partition.column
                 else pa.nulls(batch.num_rows, field.type)
                 for field in schema
             ]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise PermanentError(
-            f"{path} cannot be read with the columns of the newest partition ({error}). "
+            f"{path} cannot be read as the last partition's columns are ({error}). "
             "Materialise this partition again."
         ) from None
+
+
+def _family(type_: pa.DataType) -> str:
+    """Types between which values are cast where they fit: int32 and int64, yes; text and int, no.
+
+    A naive timestamp is Seoul's wall time and never the instant that Arrow would cast it to.
+    """
+    if pa.types.is_timestamp(type_):
+        return "timestamptz" if type_.tz else "timestamp"
+    families = {"int": pa.types.is_integer, "float": pa.types.is_floating}
+    families |= {"decimal": pa.types.is_decimal}
+    return next((name for name, of in families.items() if of(type_)), str(type_))
 
 
 #: What the system says, and what to do about it.
