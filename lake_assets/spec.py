@@ -27,10 +27,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from lake_assets.cron import check_cron
-from resources.types import ColumnType, parse_type
+from resources.settings import CONNECTIONS
+from resources.types import SIMPLE, ColumnType, parse_type
 
 Pii = Literal["none", "masked", "secret"]
 
@@ -38,6 +40,11 @@ Pii = Literal["none", "masked", "secret"]
 class _Strict(BaseModel):
     # Strict: `retries: "3"` or `nullable: 1` is a slip of the pen, not another way to write it.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
+
+
+def _either(*keys: str) -> ConfigDict:
+    """For the schema alone: exactly one of `keys` is given."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in keys]})
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,18 @@ Owner = Annotated[
     ),
 ]
 Text = Annotated[str, _Match(r"[\s\S]*\S[\s\S]*", "must not be empty")]
-TypeName = Annotated[str, AfterValidator(lambda text: parse_type(text).name)]
+TypeName = Annotated[
+    str,
+    AfterValidator(lambda text: parse_type(text).name),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(SIMPLE)},
+                {"type": "string", "pattern": r"^decimal\(\s*\d{1,2}\s*,\s*\d{1,2}\s*\)$"},
+            ]
+        }
+    ),
+]
 IsoDate = Annotated[
     str, AfterValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})
 ]
@@ -124,7 +142,10 @@ class ColumnSpec(_Strict):
         return parse_type(self.type)
 
 
-Columns = dict[ColumnName, Annotated[ColumnSpec, BeforeValidator(_column)]]
+Columns = dict[
+    ColumnName,
+    Annotated[ColumnSpec, BeforeValidator(_column, json_schema_input_type=TypeName | ColumnSpec)],
+]
 
 
 def _is_bound(value: Any) -> Any:
@@ -237,6 +258,8 @@ class Monthly(_Span):
 class Partitions(_Strict):
     """`none`, or one of the cadences with its first day."""
 
+    model_config = _either("daily", "monthly")
+
     daily: Daily | None = None
     monthly: Monthly | None = None
 
@@ -335,8 +358,8 @@ class _Asset(_Strict):
     order_by: list[ColumnName] = Field(
         [], description="order of the rows in the file; given, a rerun writes equal bytes"
     )
-    gates: Gates = Gates()
-    checks: Checks = Checks()
+    gates: Gates = Field(default_factory=Gates)
+    checks: Checks = Field(default_factory=Checks)
     owner: Owner | None = Field(None, description="the file's by default")
     task_id: Annotated[str, _Match(r"[A-Za-z0-9_.-]{1,250}", "not an Airflow task id")] | None = (
         Field(None, description="the Airflow task id to keep from an old DAG")
@@ -348,7 +371,12 @@ class _Asset(_Strict):
 class SourceSpec(_Asset):
     """A table of a source system, copied into the lake as raw/<name>."""
 
-    connection: str = Field(description="a connection of the environment, for example hana_bw")
+    model_config = _either("table", "query")
+
+    connection: str = Field(
+        description="a connection of the environment, for example hana_bw",
+        json_schema_extra={"enum": list(CONNECTIONS)},
+    )
     schema_: str | None = Field(None, alias="schema")
     table: str | None = Field(None, description="its real name there, in any script")
     query: Text | None = Field(
@@ -382,6 +410,8 @@ Inputs = Annotated[
 
 class DatasetSpec(_Asset):
     """A dataset made from other assets, prep/<name>: `sql` or `transform`."""
+
+    model_config = _either("sql", "transform")
 
     inputs: Inputs = Field(
         description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}",
@@ -437,7 +467,7 @@ class PipelineSpec(_Strict):
     schedule: Schedule | None = None
     schedules: dict[Name, Schedule] = Field({}, description="several schedules, by name")
     params: dict[Name, Param] = {}
-    run: Run = Run()
+    run: Run = Field(default_factory=Run)
     sources: dict[Name, SourceSpec] = {}
     datasets: dict[Name, DatasetSpec] = {}
 
@@ -457,3 +487,25 @@ class PipelineSpec(_Strict):
     @property
     def named_schedules(self) -> dict[str, Schedule]:
         return {"": self.schedule} if self.schedule else dict(self.schedules)
+
+
+class _EditorSchema(GenerateJsonSchema):
+    """Pydantic's schema, with names outside a mapping's pattern refused and no made-up titles."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        found = super().dict_schema(schema)
+        return found | ({"additionalProperties": False} if "patternProperties" in found else {})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a pipeline file, with which editors complete and check one."""
+    found = PipelineSpec.model_json_schema(by_alias=True, schema_generator=_EditorSchema)
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:lake:pipeline:1",
+        "title": "pipeline.yaml",
+    }
+    return head | {key: value for key, value in found.items() if key not in head}
