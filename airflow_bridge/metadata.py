@@ -57,18 +57,18 @@ def read_hints(name: str, metadata: Mapping[str, Any]) -> Hints:
         if not key.startswith(PREFIX):
             continue
         word = key.removeprefix(PREFIX)
-        value = getattr(wrapped, "value", wrapped)
+        value: Any = getattr(wrapped, "value", wrapped)
         kind = _KINDS.get(word, str)
         if word not in allowed:
             mistakes.append(f"{key} is unknown; allowed: {', '.join(allowed)}")
-        elif not isinstance(value, kind) or isinstance(value, bool):
+        elif isinstance(value, bool) or not isinstance(value, kind):
             mistakes.append(f"{key} is {value!r}")
         elif word == "runner" and value not in ("shell", "docker"):
             mistakes.append(f"{key} is {value!r}; allowed: shell, docker")
-        elif word == "task_id" and not _TASK_ID.fullmatch(value):
+        elif word == "task_id" and not _TASK_ID.fullmatch(str(value)):
             mistakes.append(f"{key} is {value!r}; allowed: letters, digits, _ . - up to 250")
         else:
-            found[word] = tuple(value) if word == "tags" else value
+            found[word] = value if word != "tags" else tuple(map(str, value))
     if mistakes:
         raise ValueError(f"{name}: " + "; ".join(mistakes))
     return Hints(**found)

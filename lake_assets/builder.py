@@ -434,13 +434,18 @@ def build_jobs(pipeline: Pipeline, settings: Settings) -> list[Any]:
             for one in _scheduled(pipeline, name, settings)
         ]
     own = assets(pipeline)
-    kinds = list(dict.fromkeys(asset.partitions for asset in own if asset.partitions)) or [None]
-    jobs = []
-    for index, kind in enumerate(kinds):
-        name = pipeline.name if len(kinds) == 1 else f"{pipeline.name}__{kind.cadence}"  # type: ignore[union-attr]
-        chosen = [a for a in own if a.partitions == kind or (index == 0 and a.partitions is None)]
-        jobs.append(_job(name, pipeline.spec, chosen))
-    return jobs
+    kinds = list(dict.fromkeys(asset.partitions for asset in own if asset.partitions))
+    if len(kinds) < 2:
+        return [_job(pipeline.name, pipeline.spec, own)]
+    loose = [asset for asset in own if asset.partitions is None]
+    return [
+        _job(
+            f"{pipeline.name}__{kind.cadence}",
+            pipeline.spec,
+            [*(loose if index == 0 else []), *(a for a in own if a.partitions == kind)],
+        )
+        for index, kind in enumerate(kinds)
+    ]
 
 
 def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset]) -> Any:

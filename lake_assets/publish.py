@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -80,8 +82,7 @@ def land(
             if totals is not None:
                 nothing = Totals(0, dict.fromkeys(inspector.sums(), 0))
                 expected = totals.get(partition.key, nothing)
-            key = partition.key
-            verdicts = inspector.verdicts(expected, lambda key=key: rows_before(key))
+            verdicts = inspector.verdicts(expected, partial(rows_before, partition.key))
             passed = all(verdict.passed for verdict in verdicts["gates"])
             published = writer.publish() if passed else None
         yield Outcome(
@@ -133,13 +134,14 @@ def by_column(
             yield str(months_or_days[start]), rows.slice(start, end - start)
 
 
-def _ordinals(values: pa.Array, column: str, cadence: Cadence) -> np.ndarray:
+def _ordinals(values: pa.Array, column: str, cadence: Cadence) -> np.ndarray[Any, Any]:
     """Each row's day or month as numpy datetime64[D] or [M]; its text is the partition key."""
     if values.null_count:
         raise PermanentError(
             f"{values.null_count:,} rows have NULL in the window column {column!r}, so no "
             "partition holds them. Leave them out by `filter`, or choose another window column."
         )
+    ordinals: np.ndarray[Any, Any]
     if pa.types.is_timestamp(values.type):
         if values.type.tz is not None:
             values = pc.local_timestamp(values.cast(pa.timestamp("us", tz="Asia/Seoul")))
@@ -161,7 +163,7 @@ def _text_day(text: str) -> date:
     return date(int(text[:4]), int(text[4:6]), int(text[6:]))
 
 
-def _text_days(values: pa.Array, column: str) -> np.ndarray:
+def _text_days(values: pa.Array, column: str) -> np.ndarray[Any, Any]:
     """YYYYMMDD text as days. Only the distinct values are parsed: a day has thousands of rows."""
     encoded = values.dictionary_encode()
     days = []
@@ -173,5 +175,5 @@ def _text_days(values: pa.Array, column: str) -> np.ndarray:
                 f"{text!r} in the window column {column!r} is no day written as YYYYMMDD."
             ) from None
     parsed = np.array(days, dtype="datetime64[D]")
-    result: np.ndarray = parsed[encoded.indices.to_numpy(zero_copy_only=False)]
+    result: np.ndarray[Any, Any] = parsed[encoded.indices.to_numpy(zero_copy_only=False)]
     return result

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from lake_assets.spec import Columns, Gates, Rules
 from resources.source import Totals
-from resources.sql import identifier, literal
+from resources.sql import Value, literal, quoted
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,19 @@ def _row_rules(rules: Rules, columns: Columns) -> list[_RowRule]:
         declared = [name for name, column in columns.items() if not column.nullable]
         required = list(dict.fromkeys([*declared, *required]))
     for name in required:
-        found.append(_RowRule(f"not_null({name})", f"{identifier(name)} IS NULL", "no NULL"))
+        found.append(_RowRule(f"not_null({name})", f"{_name(name)} IS NULL", "no NULL"))
     for name, values in rules.accepted.items():
         listed = ", ".join(_typed(value, columns[name].type) for value in values)
         shown = ", ".join(map(str, values))
         found.append(
-            _RowRule(
-                f"accepted({name})", f"{identifier(name)} NOT IN ({listed})", f"one of {shown}"
-            )
+            _RowRule(f"accepted({name})", f"{_name(name)} NOT IN ({listed})", f"one of {shown}")
         )
     for name, bounds in rules.range.items():
         parts = []
         if bounds.min is not None:
-            parts.append(f"{identifier(name)} < {_typed(bounds.min, columns[name].type)}")
+            parts.append(f"{_name(name)} < {_typed(bounds.min, columns[name].type)}")
         if bounds.max is not None:
-            parts.append(f"{identifier(name)} > {_typed(bounds.max, columns[name].type)}")
+            parts.append(f"{_name(name)} > {_typed(bounds.max, columns[name].type)}")
         low = "-∞" if bounds.min is None else bounds.min
         high = "∞" if bounds.max is None else bounds.max
         found.append(_RowRule(f"range({name})", " OR ".join(parts), f"{low} to {high}"))
@@ -78,7 +76,11 @@ def _row_rules(rules: Rules, columns: Columns) -> list[_RowRule]:
     return found
 
 
-def _typed(value: object, type_name: str) -> str:
+def _name(column: str) -> str:
+    return quoted(column, "duckdb")
+
+
+def _typed(value: Value, type_name: str) -> str:
     """A value of a pipeline file in its column's type: '2025-01-01' of a date column is a date."""
     text = literal(value, "duckdb")
     if isinstance(value, str) and type_name in ("date", "timestamp", "timestamptz"):
@@ -120,9 +122,7 @@ class Inspector:
         self._rules = {side: _row_rules(rules, columns) for side, rules in self._sides.items()}
         key = gates.unique or checks.unique or []
         shown = [name for name in key if columns[name].pii == "none"]
-        self._example = (
-            "concat_ws(', ', " + ", ".join(map(identifier, shown)) + ")" if shown else "NULL"
-        )
+        self._example = "concat_ws(', ', " + ", ".join(map(_name, shown)) + ")" if shown else "NULL"
         self._uniques = {
             side: _unique(rules.unique, sorted_by)
             for side, rules in self._sides.items()
@@ -137,7 +137,7 @@ class Inspector:
         for rule in (*self._rules["gates"], *self._rules["checks"]):
             items.append(f"count(*) FILTER (WHERE {rule.breaks})")
             items.append(f"any_value({self._example}) FILTER (WHERE {rule.breaks})")
-        items += [f"sum({identifier(name)})" for name in self._sums]
+        items += [f"sum({_name(name)})" for name in self._sums]
         return f"SELECT {', '.join(items)} FROM batch" if items else ""
 
     def begin(self) -> None:
@@ -275,8 +275,8 @@ class _AnyUnique:
     def broken(self) -> int:
         if self._empty:
             return 0
-        key = ", ".join(map(identifier, self.key))
-        full = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in self.key)
+        key = ", ".join(map(_name, self.key))
+        full = " AND ".join(f"{_name(name)} IS NOT NULL" for name in self.key)
         row = self._engine.execute(
             f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM seen WHERE {full} "
             f"GROUP BY {key} HAVING count(*) > 1)"

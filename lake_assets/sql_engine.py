@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from resources.errors import PermanentError, TransientError
-from resources.sql import identifier, literal
+from resources.sql import literal, quoted
 
 #: Rows of a batch: those of a Parquet row group, so that a batch is written as it comes.
 BATCH_ROWS = 131_072
@@ -65,7 +65,7 @@ def query(
         connection.execute("SET lock_configuration = true")
         statement = sql.strip().rstrip(";")
         if order_by:
-            keys = ", ".join(map(identifier, order_by))
+            keys = ", ".join(map(_name, order_by))
             statement = f"SELECT * FROM (\n{statement}\n) ORDER BY {keys}"
         with _explained(name):
             used = connection.extract_statements(statement)[0].named_parameters
@@ -74,6 +74,10 @@ def query(
             yield reader
     finally:
         connection.close()
+
+
+def _name(name: str) -> str:
+    return quoted(name, "duckdb")
 
 
 def _view(alias: str, view: View) -> str:
@@ -87,7 +91,7 @@ def _view(alias: str, view: View) -> str:
             f"hive_types = {{{literal(view.partition_column, 'duckdb')}: {kind}}}"
         )
     return (
-        f"CREATE VIEW {identifier(alias)} AS SELECT {', '.join(map(identifier, columns))} "
+        f"CREATE VIEW {_name(alias)} AS SELECT {', '.join(map(_name, columns))} "
         f"FROM read_parquet([{files}], {options})"
     )
 
