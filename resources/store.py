@@ -573,4 +573,5 @@ def _explained(path: Path) -> Iterator[None]:
             raise
         kind, cure = _CURES.get(error.errno, (TransientError, "Run again."))
         what = os.strerror(error.errno)
-        raise kind(f"The store cannot use {error.filename or path}: {what}. {cure}") from None
+        where = error.filename2 or error.filename or path
+        raise kind(f"The store cannot use {where}: {what}. {cure}") from None
