@@ -102,13 +102,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run is over. `units` says of each partition that was tried whether it is there."""
+    """A run is over. `units` says of each partition that was tried whether it is there.
+
+    `rows` and `seconds_of` are per asset.
+    """
 
     step: Step
     run_id: str
     seconds: float
     units: Mapping[Unit, bool]
     failures: Sequence[Failed]
+    rows: Mapping[dg.AssetKey, int]
+    seconds_of: Mapping[dg.AssetKey, float]
 
 
 @dataclass(frozen=True)
@@ -194,34 +199,25 @@ def _run(
     run = _create(instance, location, step, job, execution, all_tags)
     stop.run = run
     yield Started(step, run.run_id)
-    made: set[Unit] = set()
-    done: set[str] = set()
-    failures: dict[str, Failed] = {}
+    seen = _Seen(step, execution)
     loaded = _Loaded(job.with_executor_def(_ONCE))
     for event in execute_run_iterator(loaded, run, instance):
         if event.is_step_failure:
             stop.cancel_if_told(_is_interruption(event))
-            keys = _keys(execution, event.step_key)
-            failures[event.step_key or ""] = _failed(keys[0] if keys else None, event)
-        elif event.event_type_value == "PIPELINE_FAILURE" and not failures:
-            failures[""] = _broken(event)
-        elif event.event_type_value == "STEP_SUCCESS":
-            done.add(event.step_key or "")
-        elif event.event_type_value == "ASSET_MATERIALIZATION":
-            one = _made(event)
-            made.add((one.asset, one.partition))
-            yield one
+        made = seen.take(event)
+        if made:
+            yield made
     stop.run = None
     stop.check()
-    units = {unit: True for unit in step.units if not failures or unit in made}
-    for step_key in failures:
-        keys = _keys(execution, step_key) if step_key else list(step.assets)
-        units.update(((key, one), (key, one) in made) for key in keys for one in step.partitions)
-    for step_key in done:
-        units.update(
-            ((key, one), True) for key in _keys(execution, step_key) for one in step.partitions
-        )
-    yield Ended(step, run.run_id, time.perf_counter() - started, units, tuple(failures.values()))
+    yield Ended(
+        step,
+        run.run_id,
+        time.perf_counter() - started,
+        seen.units(),
+        tuple(seen.failures.values()),
+        seen.rows,
+        seen.seconds,
+    )
 
 
 def _partition_tags(step: Step) -> dict[str, str]:
@@ -283,11 +279,57 @@ class _Loaded(InMemoryJob):
 # -- what happened
 
 
-def _keys(execution: ExecutionPlan, step_key: str | None) -> list[dg.AssetKey]:
-    if not step_key:
-        return []
-    outputs = execution.get_step_by_key(step_key).step_outputs
-    return [output.properties.asset_key for output in outputs if output.properties.asset_key]
+@dataclass
+class _Seen:
+    """The events of one run, summed up."""
+
+    step: Step
+    execution: ExecutionPlan
+    made: set[Unit] = field(default_factory=set)
+    succeeded: set[dg.AssetKey] = field(default_factory=set)
+    failures: dict[str, Failed] = field(default_factory=dict)
+    rows: dict[dg.AssetKey, int] = field(default_factory=dict)
+    seconds: dict[dg.AssetKey, float] = field(default_factory=dict)
+    _begun: float = 0.0
+
+    def take(self, event: dg.DagsterEvent) -> Made | None:
+        kind, step_key = event.event_type_value, event.step_key or ""
+        if kind == "STEP_START":
+            self._begun = time.perf_counter()
+        elif kind in ("STEP_SUCCESS", "STEP_FAILURE"):
+            keys = self._keys(step_key)
+            spent = time.perf_counter() - self._begun
+            self.seconds.update(dict.fromkeys(keys, spent))
+            if kind == "STEP_SUCCESS":
+                self.succeeded.update(keys)
+            else:
+                self.failures[step_key] = _failed(keys[0] if keys else None, event)
+        elif kind == "PIPELINE_FAILURE" and not self.failures:
+            self.failures[""] = _broken(event)
+        elif kind == "ASSET_MATERIALIZATION":
+            one = _made(event)
+            self.made.add((one.asset, one.partition))
+            if one.rows is not None:
+                self.rows[one.asset] = self.rows.get(one.asset, 0) + one.rows
+            return one
+        return None
+
+    def units(self) -> dict[Unit, bool]:
+        """What was tried. Behind a failed step Dagster tries nothing, so that is left open."""
+        if not self.failures:
+            return dict.fromkeys(self.step.units, True)
+        tried = set(self.step.assets) if "" in self.failures else set(self.succeeded)
+        for step_key in filter(None, self.failures):
+            tried.update(self._keys(step_key))
+        return {
+            (key, one): key in self.succeeded or (key, one) in self.made
+            for key, one in self.step.units
+            if key in tried
+        }
+
+    def _keys(self, step_key: str) -> list[dg.AssetKey]:
+        outputs = self.execution.get_step_by_key(step_key).step_outputs
+        return [output.properties.asset_key for output in outputs if output.properties.asset_key]
 
 
 def _made(event: dg.DagsterEvent) -> Made:

@@ -1,0 +1,90 @@
+"""How commands speak: tables, JSON, durations, and a terminal kept for progress while runs write.
+
+Here: the few helpers that commands share. Not here: what they say.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: Lines of a table that goes into a pipe or file are never folded at 80 columns.
+_WIDE = 240
+
+
+def console(file: Any = None) -> Console:
+    """A console on standard output (or `file`); rich knows that Korean is two columns wide."""
+    target = file or sys.stdout
+    width = None if target.isatty() else _WIDE
+    return Console(file=target, width=width, highlight=False, soft_wrap=False)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
+) -> Table:
+    """A borderless table; the columns in `right` are aligned right."""
+    made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    return made
+
+
+def say_json(value: Any) -> None:
+    """One document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def seconds(value: float | None) -> str:
+    """`0.4`, `12.3`, `3:05`."""
+    if value is None:
+        return ""
+    return f"{value:.1f}" if value < 100 else f"{int(value) // 60}:{int(value) % 60:02d}"
+
+
+@contextmanager
+def own_terminal(verbose: bool) -> Iterator[Console]:
+    """A console for progress, while what runs write goes only where Dagster keeps it.
+
+    Dagster copies a run's standard output and error into its log and shows them, DEBUG lines and
+    all. Here the process' own two go nowhere for that time and progress has a copy of the real one.
+    """
+    fds = _descriptors()
+    if verbose or fds is None:
+        yield console()
+        return
+    kept = [os.dup(fd) for fd in fds]
+    with os.fdopen(os.dup(fds[0]), "w", encoding="utf-8", buffering=1) as progress:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for fd in fds:
+                os.dup2(nowhere, fd)
+            yield console(progress)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for copy, fd in zip(kept, fds, strict=True):
+                os.dup2(copy, fd)
+                os.close(copy)
+            os.close(nowhere)
+
+
+def _descriptors() -> tuple[int, int] | None:
+    """Standard output and error, None where they are not the process' own (as in a test)."""
+    try:
+        return sys.stdout.fileno(), sys.stderr.fileno()
+    except (io.UnsupportedOperation, AttributeError, ValueError):
+        return None

@@ -1,0 +1,127 @@
+"""The `lake` command: its subcommands, found when called, and how mistakes end it.
+
+Here: the group, options that all commands share, exit codes. Not here: what a command does (its own
+module, imported only when it is called, because Dagster takes a second to import).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from resources.errors import LakeError
+from resources.yamlfile import Mistakes, nearest
+
+#: Command → its module and the line that `lake --help` shows, known without importing it.
+_COMMANDS = {
+    "demo": ("demo", "Generate sources, run the main job, say how to look at it."),
+    "ui": ("ui", "Start the Dagster UI."),
+    "list": ("look", "Pipelines and assets: what there is."),
+    "validate": ("look", "All mistakes in the pipeline files, with file and line."),
+    "new": ("look", "Write the skeleton of a pipeline that runs."),
+    "schema": ("look", "The JSON schema of pipeline.yaml, for editors."),
+    "run": ("run", "Materialise what is missing or stale."),
+    "peek": ("peek", "The first rows of an asset or a source table."),
+}
+
+EPILOG = """\b
+Exit codes: 0 done, 1 failed, 2 wrong usage, 65 permanent failure (trying again cannot help),
+75 not yet (an input is not there), 130 and 143 stopped by a signal."""
+
+
+class _Lake(click.Group):
+    """Imports a command when it is called, and ends on a `LakeError` without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"lake_assets.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"There is no command {args[0]!r}; {nearest(args[0], _COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["json"] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LakeError as error:
+            _say(error, as_json=ctx.meta["json"])
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+        except BrokenPipeError:
+            # `lake list | head` has what it wanted; Python would complain again when it closes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+def _say(error: LakeError, as_json: bool) -> None:
+    if not as_json:
+        click.echo(str(error), err=True)
+        return
+    told: dict[str, Any] = {"ok": False, "exit_code": error.exit_code, "error": str(error)}
+    if isinstance(error, Mistakes):
+        told["mistakes"] = [vars(mistake) for mistake in error.mistakes]
+    click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+
+
+def _set_env(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value:
+        # Variables, so that the graph this process imports and processes it starts see the same.
+        os.environ["LAKE_ENV"] = value
+
+
+env_option = click.option(
+    "--env",
+    expose_value=False,
+    is_eager=True,
+    callback=_set_env,
+    help="Environment, else LAKE_ENV, else local.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead.")
+
+
+@click.group(
+    cls=_Lake,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@env_option
+@click.version_option(package_name="lake", message="lake %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """The data lake as one Dagster graph.
+
+    \b
+    Examples:
+      lake demo                                   generated data through the main job
+      lake list                                   pipelines and assets
+      lake run +prep/sales --partition 2025-07-01 one day, with all it is made from
+      lake run 'group:customer_master' --dry-run  what would run, and why
+    """
+
+
+def main() -> None:
+    """The entry point `lake`."""
+    cli(prog_name="lake")

@@ -1,0 +1,112 @@
+"""`lake peek`: the first rows of an asset in the store or of a table in its source.
+
+Here: finding what a name means and showing rows with personal data masked. Not here: reading
+(`resources/store.py`, `resources/source.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lake_assets.cli.console import console, say_json, table
+from lake_assets.cli.main import env_option, json_option
+from lake_assets.loader import Asset, assets, load_pipelines, pipeline_folders
+from lake_assets.spec import SourceSpec
+from resources.errors import NotYetError, UsageError
+from resources.settings import Settings, load_settings
+from resources.yamlfile import nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@click.command("peek")
+@click.argument("name", metavar="ASSET_OR_SOURCE")
+@click.option("--rows", default=10, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--partition", metavar="K", help="A day or month; the newest by default.")
+@env_option
+@json_option
+def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> None:
+    """Show the first rows of an asset (raw/…, prep/…) or of a source table (src/…).
+
+    Columns declared as pii are shown as ***.
+
+    \b
+    Examples:
+      lake peek prep/sales
+      lake peek prep/sales --partition 2025-07-01 --rows 3
+      lake peek src/hana_bw/sales
+    """
+    settings = load_settings()
+    known = {}
+    for pipeline in load_pipelines(pipeline_folders()):
+        for asset in assets(pipeline):
+            known[asset.key] = asset
+            if isinstance(asset.spec, SourceSpec):
+                known[f"src/{asset.spec.connection}/{asset.name}"] = asset
+    if name not in known:
+        raise UsageError(f"There is no asset or source {name!r}; {nearest(name, known)}.")
+    if name.startswith("src/"):
+        if partition is not None:
+            raise UsageError("--partition is for assets of the lake, not for sources.")
+        found, where = _of_source(settings, known[name], rows), name
+    else:
+        found, where = _of_store(settings, known[name], rows, partition)
+    shown = _masked(found, known[name])
+    if as_json:
+        say_json({"name": name, "from": where, "columns": found.schema.names, "rows": shown})
+        return
+    screen = console()
+    screen.print(where, style="bold", markup=False)
+    names = found.schema.names
+    screen.print(table(names, [[row[column] for column in names] for row in shown]))
+
+
+def _of_source(settings: Settings, asset: Asset, rows: int) -> pa.Table:
+    from lake_assets.materialise import source_table
+    from resources.source import open_source
+
+    assert isinstance(asset.spec, SourceSpec)
+    params = {name: param.default for name, param in asset.pipeline.spec.params.items()}
+    with open_source(settings, asset.spec.connection) as source:
+        return source.peek(source_table(asset, asset.spec, params), rows)
+
+
+def _of_store(
+    settings: Settings, asset: Asset, rows: int, partition: str | None
+) -> tuple[pa.Table, str]:
+    import pyarrow as pa
+
+    from resources.store import Partition, open_store
+
+    store = open_store(settings)
+    keys = store.keys(asset.layer, asset.name)
+    if not keys:
+        raise NotYetError(f"{asset.key} is not in the lake yet: lake run +{asset.key}")
+    if partition is not None and partition not in keys:
+        raise UsageError(
+            f"{asset.key} has no partition {partition!r} in the lake; "
+            f"there is {keys[0]} … {keys[-1]} ({len(keys)})."
+        )
+    one = Partition.of(asset.layer, asset.name, keys[-1] if partition is None else partition)
+    reader = store.batches([one])
+    taken, left = [], rows
+    for batch in reader:
+        taken.append(batch.slice(0, left))
+        left -= taken[-1].num_rows
+        if not left:
+            break
+    return pa.Table.from_batches(taken, reader.schema), one.path
+
+
+def _masked(found: pa.Table, asset: Asset) -> list[Mapping[str, Any]]:
+    from lake_assets.record import masked
+
+    pii = {name: column.pii for name, column in asset.spec.columns.items()}
+    return [
+        {name: masked(value, pii.get(name, "none")) for name, value in row.items()}
+        for row in found.to_pylist()
+    ]

@@ -1,0 +1,311 @@
+"""`lake run`, and telling what a run does: plan, progress, result.
+
+Here: words and tables around `plan.py` and `execute.py`. Not here: anything that decides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lake_assets.cli.console import console, own_terminal, say_json, seconds, table
+from lake_assets.cli.main import env_option, json_option
+from resources.settings import load_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from rich.console import Console
+
+    from lake_assets.execute import Ended, Event
+    from lake_assets.plan import Plan, Skip, Step, Targets
+
+
+@click.command("run")
+@click.argument("selection", nargs=-1, required=True)
+@click.option("--partition", metavar="K", help="One day (YYYY-MM-DD) or month; it always runs.")
+@click.option("--from", "start", metavar="A", help="From this day or month on.")
+@click.option("--to", "end", metavar="B", help="Until this day or month, included.")
+@click.option("--dry-run", is_flag=True, help="Only say what would run, and why.")
+@click.option("--force", is_flag=True, help="Run also what is up to date.")
+@click.option("-v", "--verbose", is_flag=True, help="Dagster's own log, and tracebacks.")
+@env_option
+@json_option
+def run_command(
+    selection: tuple[str, ...],
+    partition: str | None,
+    start: str | None,
+    end: str | None,
+    dry_run: bool,
+    force: bool,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Materialise SELECTION: what is missing, or stale because its code or an input changed.
+
+    SELECTION is Dagster's: an asset, +asset with all it is made from, asset+ with all made from it,
+    group:NAME, 'key:"raw/*"', and, or, not. Several are taken together. A named --partition always
+    runs; a range, or none, runs what is missing or stale; what is skipped is told with the reason.
+
+    \b
+    Examples:
+      lake run prep/sales --partition 2025-07-01
+      lake run +prep/sales --from 2025-07-01 --to 2025-07-31
+      lake run 'key:"raw/*"' --from 2025-06 --to 2025-07
+      lake run group:customer_master --dry-run
+      lake run prep/sales_monthly --force --partition 2025-06
+    """
+    from lake_assets.execute import Location, open_instance
+    from lake_assets.plan import Ask, plan, targets
+
+    settings = load_settings()
+    location = Location()
+    graph = location.load().asset_graph
+    wanted = targets(graph, Ask(selection, partition, start, end, force))
+    with open_instance(settings) as instance:
+        if dry_run:
+            show_plan(plan(graph, history_of(settings, instance), wanted), as_json)
+            return
+        story = carry_out_aloud(settings, instance, location, wanted, verbose, as_json)
+    if as_json:
+        say_json(story.document())
+    else:
+        show_result(console(), story, verbose)
+    if story.exit_code:
+        raise SystemExit(story.exit_code)
+
+
+def history_of(settings: Any, instance: Any) -> Any:
+    """The shared history, with the store asked whether files are there."""
+    from lake_assets.plan import History
+    from resources.store import Partition, open_store
+
+    store = open_store(settings)
+
+    def published(key: dg.AssetKey, partition: str) -> bool:
+        if len(key.path) != 2 or key.path[0] not in ("raw", "prep"):
+            return True
+        try:
+            return store.exists(Partition.of(key.path[0], key.path[1], partition))
+        except ValueError:
+            return True  # partitioned otherwise than by days and months: kept elsewhere
+
+    return History(instance, published)
+
+
+@dataclass
+class Story:
+    """What happened, kept for the tables and the JSON document at the end."""
+
+    started: float = field(default_factory=time.perf_counter)
+    ended: list[Ended] = field(default_factory=list)
+    skipped: Sequence[Skip] = ()
+    rows: dict[Any, int] = field(default_factory=dict)
+    partitions: dict[Any, list[str]] = field(default_factory=dict)
+    work: float = 0.0
+
+    @property
+    def seconds(self) -> dict[Any, float]:
+        total: dict[Any, float] = {}
+        for one in self.ended:
+            for key, spent in one.seconds_of.items():
+                total[key] = total.get(key, 0.0) + spent
+        return total
+
+    @property
+    def exit_code(self) -> int:
+        """1 where trying again may help, else 65, else 75 where something was not there yet."""
+        codes = {failed.exit_code for one in self.ended for failed in one.failures}
+        if codes:
+            return 65 if codes == {65} else 75 if codes == {75} else 1
+        return 75 if any(skip.kind == "not yet" for skip in self.skipped) else 0
+
+    def document(self) -> dict[str, Any]:
+        """The same for programs; these keys stay."""
+        spent = self.seconds
+        return {
+            "ok": self.exit_code == 0,
+            "exit_code": self.exit_code,
+            "seconds": round(self.work, 3),
+            "runs": [
+                {
+                    "run_id": one.run_id,
+                    **step_document(one.step),
+                    "seconds": round(one.seconds, 3),
+                    "succeeded": not one.failures,
+                }
+                for one in self.ended
+            ],
+            "made": [
+                {
+                    "asset": key.to_user_string(),
+                    "partitions": [one for one in partitions if one],
+                    "rows": self.rows.get(key),
+                    "seconds": round(spent.get(key, 0.0), 3),
+                }
+                for key, partitions in self.partitions.items()
+            ],
+            "skipped": [skip_document(skip) for skip in self.skipped],
+            "failed": [
+                {
+                    "asset": failed.asset.to_user_string() if failed.asset else None,
+                    "run_id": one.run_id,
+                    "reason": failed.reason,
+                    "exit_code": failed.exit_code,
+                }
+                for one in self.ended
+                for failed in one.failures
+            ],
+        }
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    return {
+        "assets": [key.to_user_string() for key in step.assets],
+        "partitions": [one for one in step.partitions if one],
+        "reasons": {key.to_user_string(): reason for key, reason in step.reasons.items()},
+    }
+
+
+def skip_document(skip: Skip) -> dict[str, Any]:
+    return {
+        "asset": skip.asset.to_user_string(),
+        "partitions": [one for one in skip.partitions if one],
+        "kind": skip.kind,
+        "reason": skip.reason,
+    }
+
+
+def carry_out_aloud(
+    settings: Any,
+    instance: Any,
+    location: Any,
+    wanted: Targets,
+    verbose: bool,
+    quiet: bool,
+    tags: Mapping[str, str] | None = None,
+) -> Story:
+    """Run `wanted` and show progress: a bar a run on a terminal, a line a run elsewhere."""
+    from lake_assets.execute import Ended, Made, Rest, carry_out
+
+    story = Story()
+    with own_terminal(verbose) as screen:
+        screen.quiet = quiet
+        events = carry_out(instance, location, wanted, history_of(settings, instance), tags)
+        for event in _progress(screen, events):
+            if isinstance(event, Made):
+                story.partitions.setdefault(event.asset, []).append(event.partition)
+                if event.rows is not None:
+                    story.rows[event.asset] = story.rows.get(event.asset, 0) + event.rows
+            elif isinstance(event, Ended):
+                story.ended.append(event)
+            elif isinstance(event, Rest):
+                story.skipped = event.skipped
+    story.work = time.perf_counter() - story.started
+    return story
+
+
+def _progress(screen: Console, events: Iterator[Event]) -> Iterator[Event]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from lake_assets.execute import Ended, Made, Started
+
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal or screen.quiet,
+    )
+    with bars:
+        task = bars.add_task("planning", total=None)
+        for event in events:
+            if isinstance(event, Started):
+                total = len(event.step.units)
+                bars.reset(task, total=total, description=_shown(event.step))
+            elif isinstance(event, Made):
+                bars.advance(task)
+            elif isinstance(event, Ended):
+                mark = "[red]failed[/]" if event.failures else "[green]done[/]"
+                rows = [one for one in event.rows.values() if one is not None]
+                told = f"{sum(rows):,} rows, " if rows else ""
+                screen.print(f"{mark} {_shown(event.step)}  {told}{seconds(event.seconds)} s")
+                for failed in event.failures:
+                    screen.print(f"  {failed.reason}", style="red", markup=False)
+            yield event
+
+
+def _shown(step: Step) -> str:
+    from lake_assets.plan import short
+
+    names = ", ".join(key.to_user_string() for key in step.assets)
+    return f"{names}  {short(step.partitions)}".rstrip()
+
+
+def show_plan(found: Plan, as_json: bool) -> None:
+    if as_json:
+        waves = [[step_document(step) for step in wave] for wave in found.waves]
+        say_json({"waves": waves, "skipped": [skip_document(skip) for skip in found.skipped]})
+        return
+    screen = console()
+    from lake_assets.plan import short
+
+    rows = [
+        (
+            number if not index else "",
+            key.to_user_string(),
+            short(step.partitions),
+            step.reasons[key],
+        )
+        for number, step in enumerate((s for wave in found.waves for s in wave), 1)
+        for index, key in enumerate(step.assets)
+    ]
+    if rows:
+        screen.print(table(("run", "asset", "partitions", "because"), rows))
+    else:
+        screen.print("Nothing would run.")
+    show_skipped(screen, found.skipped)
+
+
+def show_skipped(screen: Console, skipped: Sequence[Skip]) -> None:
+    from lake_assets.plan import short
+
+    if skipped:
+        rows = [
+            (skip.asset.to_user_string(), short(skip.partitions), skip.reason) for skip in skipped
+        ]
+        screen.print()
+        screen.print(table(("skipped", "partitions", "because"), rows))
+
+
+def show_result(screen: Console, story: Story, verbose: bool) -> None:
+    """The table at the end, what was skipped and why, and what failed."""
+    from lake_assets.plan import short
+
+    spent = story.seconds
+    rows = [
+        (
+            key.to_user_string(),
+            short(sorted(partitions)),
+            f"{story.rows[key]:,}" if key in story.rows else "",
+            seconds(spent.get(key)),
+        )
+        for key, partitions in story.partitions.items()
+    ]
+    if rows:
+        screen.print()
+        screen.print(
+            table(("asset", "partitions", "rows", "seconds"), rows, right=("rows", "seconds"))
+        )
+    show_skipped(screen, story.skipped)
+    failures = [failed for one in story.ended for failed in one.failures]
+    if verbose:
+        for failed in failures:
+            screen.print(failed.trace, markup=False)
+    counts = f"{len(story.ended)} runs" if len(story.ended) != 1 else "1 run"
+    screen.print(f"\n{counts}, {len(failures)} failed, {seconds(story.work)} s")
