@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -200,13 +201,15 @@ def _check_all(
     everything = [asset for pipeline in pipelines for asset in assets(pipeline)]
     by_key: dict[str, Asset] = {}
     for asset in everything:
-        if asset.key in by_key:
-            yield asset.mistake((), f"is declared twice, first in {_at(by_key[asset.key])}")
-        by_key.setdefault(asset.key, asset)
+        other = by_key.setdefault(asset.key, asset)
+        if other is not asset:  # told at both places: which one is the copy is not to be known
+            yield asset.mistake((), f"is declared twice, in {_at(other)} too", "rename one")
+            yield other.mistake((), f"is declared twice, in {_at(asset)} too", "rename one")
     # A file with mistakes still tells which assets it has; one that is no YAML may have any.
     elsewhere = {key for file in broken if file for key in _loose_keys(file)}
     for key in sorted(elsewhere & by_key.keys()):
-        yield by_key[key].mistake((), "is declared twice", "the other is in a file with mistakes")
+        what = "is declared twice, the other time in a file that has mistakes"
+        yield by_key[key].mistake((), what, "rename one")
     known = None if None in broken else by_key.keys() | elsewhere
     for asset in everything:
         yield from _check_asset(asset, today)
@@ -231,7 +234,7 @@ def _loose_keys(file: YamlFile) -> Iterator[str]:
 
 
 def _check_cycles(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> Iterator[Mistake]:
-    """Each cycle once, at the input that closes it."""
+    """Each cycle at every input of it: any of them may be the wrong one."""
     done: set[str] = set()
     for start in everything:
         path: list[str] = []
@@ -249,8 +252,9 @@ def _check_cycles(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> I
             elif found in path:
                 cycle = [*path[path.index(found) :], found]
                 what = "feeds itself" if len(cycle) == 2 else f"a cycle: {' ← '.join(cycle)}"
-                asset = by_key[key]
-                yield asset.mistake(_input_place(asset, found), what, "take one of the inputs out")
+                for one, of in pairwise(cycle):
+                    asset = by_key[one]
+                    yield asset.mistake(_input_place(asset, of), what, "take one of the inputs out")
             elif found in by_key and found not in done:
                 stack.append((found, iter(by_key[found].inputs.values())))
                 path.append(found)
