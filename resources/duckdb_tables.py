@@ -1,0 +1,488 @@
+"""Reading tables by way of DuckDB, whatever stands behind it: the plan, the proof, the stream.
+
+Here: which declared type a source's type can become without loss, the statements of one reading
+and their one transaction, Arrow batches. Not here: how a system is reached, describes itself and
+words its errors (`postgres.py`, `duckdb_source.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from resources import sql
+from resources.errors import LakeError, PermanentError
+from resources.source import Cadence, Column, Reading, SourceColumn, Span, Table, Totals, Window
+from resources.types import ColumnType
+from resources.yamlfile import nearest
+
+#: Rows of an Arrow batch. A million rows × 14 columns cost 0.45–0.48 CPU s from 2k to 64k rows a
+#: batch; memory over the connected process grows with it: 12 MB at 16k, 21 at 32k, 71 at 128k
+#: (DuckDB doubles its buffers while it fills them). The writer makes row groups of its own size.
+BATCH_ROWS = 16_384
+
+_DIGITS = {"int8": 3, "int16": 5, "int32": 10, "int64": 19}
+_INTS = tuple(_DIGITS)
+
+Step = Literal["same", "widen", "prove"]
+
+
+def open_duckdb(*, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    """An empty DuckDB that loads nothing by itself and spills into the system's temp folder."""
+    db = duckdb.connect(
+        ":memory:",
+        config={
+            "allow_unsigned_extensions": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "temp_directory": f"{tempfile.gettempdir()}/lake-duckdb",
+        },
+    )
+    db.execute("SET GLOBAL TimeZone = 'UTC'")  # instants leave as UTC, wherever this runs
+    return db
+
+
+def step(found: SourceColumn, declared: ColumnType, *, number: bool) -> Step | None:
+    """How a source's column becomes the declared type; None where that could lose something.
+
+    `number`: an exact number whose size the source does not bound (`numeric`, `HUGEINT`).
+    """
+    have, want = found.type, declared
+    if number:
+        fits = want.is_decimal or want.name in _INTS
+        return "prove" if fits else ("widen" if want.name == "string" else None)
+    if have is None:
+        return "widen" if want.name == "string" else None
+    if have == want:
+        return "same"
+    if have.name in _INTS:
+        if want.name in _INTS:
+            return "widen" if _DIGITS[want.name] > _DIGITS[have.name] else "prove"
+        if want.is_decimal:
+            wide = want.precision - want.scale >= _DIGITS[have.name]
+            return "widen" if wide else "prove"
+        if want.name == "float64" and have.name != "int64":
+            return "widen"
+    if have.is_decimal:
+        if want.is_decimal:
+            whole = want.precision - want.scale >= have.precision - have.scale
+            return "widen" if whole and want.scale >= have.scale else "prove"
+        if want.name in _INTS:
+            return "prove"
+    pairs: dict[tuple[str, str], Step] = {
+        ("float32", "float64"): "widen",
+        ("date", "timestamp"): "widen",
+        ("timestamp", "date"): "prove",
+    }
+    if want.name == "string" and (have.name in (*_INTS, "boolean") or have.is_decimal):
+        return "widen"
+    return pairs.get((have.name, want.name))
+
+
+@dataclass(frozen=True)
+class Field:
+    """A declared column with what the source has for it, and the step between them."""
+
+    column: Column
+    found: SourceColumn
+    step: Step
+    sql: str
+    """The column in the source, as SQL text: `q."AMT"`."""
+
+
+class DuckDBTables(ABC):
+    """A source of tables that a DuckDB connection reaches. Subclasses are the systems."""
+
+    dialect: sql.Dialect
+    route: str
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._db: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """The connection and its address, for messages: `'postgres' (host:5432/db)`."""
+
+    @abstractmethod
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with the system attached."""
+
+    @abstractmethod
+    def _run(
+        self, cursor: duckdb.DuckDBPyConnection, statement: str, fields: Sequence[Field] = ()
+    ) -> duckdb.DuckDBPyConnection:
+        """Execute a SELECT in the system's dialect."""
+
+    @abstractmethod
+    def _columns(self, cursor: duckdb.DuckDBPyConnection, table: Table) -> list[SourceColumn]:
+        """What the system says of the table's or the query's columns; none: no such table."""
+
+    @abstractmethod
+    def _tables(self, cursor: duckdb.DuckDBPyConnection) -> list[str]:
+        """The tables there are, as `schema.table`."""
+
+    @abstractmethod
+    def _number(self, found: SourceColumn) -> bool:
+        """Whether the column holds exact numbers of no bounded size."""
+
+    @abstractmethod
+    def _value(self, field: Field) -> str:
+        """The column as SQL text, cast to the declared type where it is another."""
+
+    @abstractmethod
+    def _proof(self, field: Field) -> str | None:
+        """A condition that holds of every value that arrives unchanged; None: all do."""
+
+    @abstractmethod
+    def _told(self, error: Exception, what: str) -> LakeError:
+        """The driver's error in words for a person, without secrets or values."""
+
+    def _cancel(self, cursor: duckdb.DuckDBPyConnection) -> Callable[[], None]:
+        """What stops the running statement of `cursor`'s transaction, prepared beforehand."""
+        return cursor.interrupt
+
+    def __enter__(self) -> DuckDBTables:
+        with self._errors("connecting"):
+            self._db = self._open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def describe(self, table: Table) -> list[SourceColumn]:
+        with self._transaction(table) as cursor, self._errors(table.shown):
+            return self._described(cursor, table)
+
+    def peek(self, table: Table, rows: int, span: Span | None = None) -> pa.Table:
+        with self._transaction(table) as cursor, self._errors(table.shown):
+            fields = self._fields(cursor, table)
+            where = self._where(table, fields, span)
+            source = sql.relation(table, span, self.dialect)
+            select = sql.statement(self._selected(fields), source, where, limit=rows)
+            reader = self._run(cursor, select, fields).to_arrow_reader(BATCH_ROWS)
+            self._check_schema(table, reader.schema)
+            return reader.read_all()
+
+    @contextmanager
+    def read(self, table: Table, span: Span | None = None) -> Iterator[Reading]:
+        if span is not None and table.window is None:
+            raise PermanentError(
+                f"{self._of(table)}: a partition can be read only where `window` says which "
+                "column holds the day."
+            )
+        with self._transaction(table) as cursor:
+            with self._errors(table.shown):
+                fields = self._fields(cursor, table)
+                self._no_null_days(cursor, table, fields, span)
+                totals = self._totals(cursor, table, fields, span)
+                where = self._where(table, fields, span)
+                by_name = {field.column.name: field for field in fields}
+                order = [table.window.column] if table.window else []
+                order += [name for name in table.order_by if name not in order]
+                select = sql.statement(
+                    self._selected(fields),
+                    sql.relation(table, span, self.dialect),
+                    where,
+                    order_by=[by_name[name].sql for name in order],
+                )
+                reader = self._run(cursor, select, fields).to_arrow_reader(BATCH_ROWS)
+                self._check_schema(table, reader.schema)
+            yield Reading(
+                schema=reader.schema,
+                batches=self._batches(reader, table),
+                totals=totals,
+                route=self.route,
+                reconciled="same snapshot",
+            )
+
+    # -- one reading, step by step --
+
+    @contextmanager
+    def _transaction(self, table: Table) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of its own in one transaction, so that all its statements see one state.
+
+        Whatever still runs when the block ends is stopped in the system too: without that a
+        ROLLBACK waits for the server to send the rest (18 s of a 10M-row sort).
+        """
+        if self._db is None:
+            raise PermanentError(f"{self.where} is not open; use it in a `with` block.")
+        cursor = self._db.cursor()
+        try:
+            with self._errors(table.shown):
+                cursor.execute("BEGIN")
+                cancel = self._cancel(cursor)
+            try:
+                yield cursor
+            finally:
+                with contextlib.suppress(duckdb.Error, pa.ArrowException, OSError):
+                    cancel()
+                with contextlib.suppress(duckdb.Error, pa.ArrowException, OSError):
+                    cursor.execute("ROLLBACK")
+        finally:
+            cursor.close()
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            told = self._told(error, what)
+            # The driver's own text may hold the address, a statement or a value; nobody who
+            # prints the chain of exceptions shall see it.
+            error.args = (type(error).__name__,)
+            raise told from None
+
+    def _of(self, table: Table) -> str:
+        return f"{table.shown} of {self.where}"
+
+    def _described(self, cursor: duckdb.DuckDBPyConnection, table: Table) -> list[SourceColumn]:
+        found = self._columns(cursor, table)
+        if not found:
+            tables = self._tables(cursor)
+            raise PermanentError(
+                f"{self._of(table)}: there is no such table{sql.similar(table.shown, tables)} "
+                "Or the user may not see it."
+                if tables
+                else f"{self._of(table)}: there is no such table, nor any other."
+            )
+        return found
+
+    def _fields(self, cursor: duckdb.DuckDBPyConnection, table: Table) -> list[Field]:
+        """Every declared column with its plan; all that is wrong with them at once."""
+        found = {column.name: column for column in self._described(cursor, table)}
+        fields: list[Field] = []
+        wrong: list[str] = []
+        for column in table.columns:
+            have = found.get(column.source)
+            if have is None:
+                wrong.append(f"no column {column.source!r}; {nearest(column.source, found)}")
+                continue
+            how = step(have, column.type, number=self._number(have))
+            if how is None:
+                cure = f"declare {have.type.name}" if have.type else "declare string"
+                wrong.append(
+                    f"column {column.source!r} is {have.shown}, which cannot become "
+                    f"{column.type.name} without loss; {cure}, or cast it in a `query`"
+                )
+                continue
+            text = f"q.{sql.quoted(column.source, self.dialect)}"
+            fields.append(Field(column, have, how, text))
+        if wrong:
+            raise PermanentError(f"{self._of(table)}: " + "; ".join(wrong) + ".")
+        return fields
+
+    def _selected(self, fields: Sequence[Field]) -> list[str]:
+        names = [sql.quoted(field.column.name, self.dialect) for field in fields]
+        return [f"{self._value(f)} AS {name}" for f, name in zip(fields, names, strict=True)]
+
+    def _where(self, table: Table, fields: Sequence[Field], span: Span | None) -> list[str]:
+        where = []
+        if table.filter is not None:
+            columns = [field.column for field in fields]
+            where.append(sql.condition(table.filter, columns, table.params, self.dialect))
+        if span is not None and not self._bounds_itself(table):
+            window, field, instant = self._window(table, fields)
+            where.append(
+                sql.window_condition(field.sql, window.kind, span, self.dialect, instant=instant)
+            )
+        return where
+
+    def _bounds_itself(self, table: Table) -> bool:
+        """A query that uses `:start` or `:end` chooses its days itself; they are then checked."""
+        if table.query is None:
+            return False
+        return bool({"start", "end"} & set(sql.placeholders(table.query, self.dialect)))
+
+    def _window(self, table: Table, fields: Sequence[Field]) -> tuple[Window, Field, bool]:
+        window = table.window
+        assert window is not None
+        field = next(f for f in fields if f.column.name == window.column)
+        have = field.found.type.name if field.found.type else ""
+        text = have not in ("date", "timestamp", "timestamptz")
+        if text != (window.kind == "yyyymmdd"):
+            raise PermanentError(
+                f"{self._of(table)}: the window column {field.column.source!r} is "
+                f"{field.found.shown}, so its kind cannot be {window.kind}."
+            )
+        return window, field, have == "timestamptz"
+
+    def _no_null_days(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        table: Table,
+        fields: Sequence[Field],
+        span: Span | None,
+    ) -> None:
+        """Refuse a table with rows that belong to no day: no partition would ever have them.
+
+        Asked only where the source lets the column be NULL: elsewhere it is no question, and where
+        there is an index on the column the count comes from it. A query that bounds itself is
+        asked with its totals instead.
+        """
+        if span is None or self._bounds_itself(table):
+            return
+        _, field, _ = self._window(table, fields)
+        if not field.found.nullable:
+            return
+        where = [f"{field.sql} IS NULL"]
+        if table.filter is not None:
+            columns = [one.column for one in fields]
+            where.append(sql.condition(table.filter, columns, table.params, self.dialect))
+        source = sql.relation(table, span, self.dialect)
+        rows = self._run(cursor, sql.statement(['count(*) AS "n"'], source, where)).fetchone()
+        if rows and rows[0]:
+            raise PermanentError(
+                f"{self._of(table)}: {rows[0]} rows have NULL in the window column "
+                f"{field.column.source!r}, so they are in no partition. Exclude them by a "
+                f"`filter` ({field.column.name} IS NOT NULL), or choose another window."
+            )
+
+    def _totals(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        table: Table,
+        fields: Sequence[Field],
+        span: Span | None,
+    ) -> dict[str, Totals]:
+        """Count and sums per partition, and the proof that every value arrives unchanged."""
+        by_name = {field.column.name: field for field in fields}
+        day = "CAST(NULL AS DATE)"
+        if span is not None:
+            window, field, instant = self._window(table, fields)
+            day = sql.day_of(field.sql, window.kind, instant=instant)
+        proofs = [(f, proof) for f in fields if (proof := self._proof(f)) is not None]
+        sums = [by_name[name] for name in table.sums]
+        selected = [f'{day} AS "day"', 'count(*) AS "rows"']
+        # As text: the sum of a bigint is a number without bounds, which DuckDB would make DOUBLE.
+        selected += [f'CAST(sum({f.sql}) AS VARCHAR) AS "sum{i}"' for i, f in enumerate(sums)]
+        selected += [
+            f'count(*) FILTER (WHERE NOT ({proof})) AS "misfits{i}"'
+            for i, (_, proof) in enumerate(proofs)
+        ]
+        where = self._where(table, fields, span)
+        source = sql.relation(table, span, self.dialect)
+        group = ["1"] if span is not None else []
+        statement = sql.statement(selected, source, where, group_by=group)
+        rows = self._run(cursor, statement).fetchall()
+        for i, (field, proof) in enumerate(proofs):
+            misfits = sum(row[2 + len(sums) + i] for row in rows)
+            if misfits:
+                example = self._example(cursor, table, fields, source, [*where, f"NOT ({proof})"])
+                raise PermanentError(
+                    f"{self._of(table)}: {misfits} values of {field.column.source!r} "
+                    f"({field.found.shown}) cannot become {field.column.type.name} unchanged"
+                    f"{example}. Declare a wider type, or exclude the rows by a `filter`."
+                )
+        partial: dict[str, list[Totals]] = {}
+        for row in rows:
+            values = {f.column.name: _sum(f, row[2 + i]) for i, f in enumerate(sums)}
+            key = "" if span is None else self._key(table, row[0], span)
+            partial.setdefault(key, []).append(Totals(row[1], values))
+        return {key: _add(parts) for key, parts in sorted(partial.items())}
+
+    def _key(self, table: Table, value: Any, span: Span) -> str:
+        day = _as_day(value)
+        if day is None or not span.start <= day < span.end:
+            raise PermanentError(
+                f"{self._of(table)}: the window column has {value!s:.40}, which is no day from "
+                f"{span.start} to before {span.end}. Mend the rows, exclude them by a `filter`, "
+                "or let the query keep to :start and :end."
+            )
+        return partition_key(day, span.cadence)
+
+    def _example(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        table: Table,
+        fields: Sequence[Field],
+        source: str,
+        where: Sequence[str],
+    ) -> str:
+        """The key of one row, ` (for example order_id 17)`, where the table declares an order."""
+        keys = [field for field in fields if field.column.name in table.order_by]
+        if not keys:
+            return ""
+        selected = [f'CAST({f.sql} AS VARCHAR) AS "key{i}"' for i, f in enumerate(keys)]
+        row = self._run(cursor, sql.statement(selected, source, where, limit=1)).fetchone()
+        assert row is not None
+        pairs = [f"{f.column.name} {value}" for f, value in zip(keys, row, strict=True)]
+        return f" (for example {', '.join(pairs)})"
+
+    def _check_schema(self, table: Table, found: pa.Schema) -> None:
+        wanted = arrow_schema(table.columns)
+        if not found.equals(wanted):
+            pairs = zip(found, wanted, strict=True)
+            off = [f"{a.name}: {a.type} for {b.type}" for a, b in pairs if a != b]
+            raise PermanentError(
+                f"{self._of(table)}: DuckDB reads other types than declared: {'; '.join(off)}. "
+                "Declare the columns as they are read."
+            )
+
+    def _batches(self, reader: pa.RecordBatchReader, table: Table) -> Iterator[pa.RecordBatch]:
+        while True:
+            with self._errors(table.shown):
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+            yield batch
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The declared columns as Arrow."""
+    return pa.schema([(column.name, column.type.arrow()) for column in columns])
+
+
+def partition_key(day: date, cadence: Cadence) -> str:
+    return day.isoformat() if cadence == "daily" else day.isoformat()[:7]
+
+
+def _as_day(value: Any) -> date | None:
+    """The day of a DATE or of yyyymmdd text; None for anything else."""
+    if isinstance(value, date):
+        return value
+    text = str(value)
+    if not re.fullmatch(r"[0-9]{8}", text):
+        return None
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return None
+
+
+def _sum(field: Field, text: str | None) -> Decimal | int | float:
+    declared = field.column.type
+    if declared.name.startswith("float"):
+        return float(text or 0)
+    exact = Decimal(text or 0)
+    return exact if declared.is_decimal else int(exact)
+
+
+def _add(parts: Sequence[Totals]) -> Totals:
+    def total(values: Sequence[Any]) -> Any:
+        first, *rest = values
+        for value in rest:
+            first += value
+        return first
+
+    sums: Mapping[str, Any] = {
+        name: total([part.sums[name] for part in parts]) for name in parts[0].sums
+    }
+    return Totals(sum(part.rows for part in parts), sums)

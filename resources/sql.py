@@ -1,0 +1,328 @@
+"""SQL made for a source: literals, names, bound parameters, filters, windows, the statements read.
+
+Here: text in one of two dialects, every value through `literal`, every name through `quoted`. Not
+here: running it and knowing a column's type (`duckdb_tables.py`), nor SQL over datasets.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from itertools import pairwise
+from typing import Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from resources.errors import PermanentError
+from resources.source import Column, Span, Table, WindowKind
+from resources.yamlfile import nearest
+
+Dialect = Literal["duckdb", "postgres"]
+Value = str | int | float | bool | Decimal | date | datetime | None
+
+#: Stands for `:start` and `:end` where only the types of a query's columns are asked for.
+ANY_SPAN = Span(date(2000, 1, 1), date(2000, 1, 2), "daily")
+
+#: Seoul has had no summer time since 1988, so its days are these nine hours, without a time zone
+#: database on either side.
+SEOUL = timezone(timedelta(hours=9))
+
+
+def literal(value: Value, dialect: Dialect) -> str:
+    """A value as SQL text, read back by the database as exactly this value.
+
+    >>> literal("it's", "postgres"), literal(None, "duckdb")
+    ("'it''s'", 'NULL')
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int):
+        # Beyond 64 bits DuckDB would read a bare number as DOUBLE.
+        if -(2**63) < value < 2**63:
+            return f"({value})" if value < 0 else str(value)
+        return literal(Decimal(value), dialect)
+    if isinstance(value, Decimal):
+        return _cast(_digits(value), f"DECIMAL({_precision(value)})", dialect)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise PermanentError(f"{value} is no value that a statement can carry.")
+        return _cast(repr(value), "DOUBLE", dialect)
+    if isinstance(value, datetime):
+        kind = "TIMESTAMP" if value.tzinfo is None else "TIMESTAMPTZ"
+        return _cast(value.isoformat(sep=" ", timespec="microseconds"), kind, dialect)
+    if isinstance(value, date):
+        return _cast(value.isoformat(), "DATE", dialect)
+    return _text(value, dialect)
+
+
+def _text(value: str, dialect: Dialect) -> str:
+    if "\0" in value:
+        raise PermanentError("A text with the character NUL cannot be put into a statement.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise PermanentError("A text is no valid Unicode (half a surrogate pair).") from None
+    if dialect == "postgres" and "\\" in value:
+        # The escape form means the same whatever `standard_conforming_strings` is on the server;
+        # libpq's PQescapeLiteral does so too.
+        return "E" + exp.Literal.string(value.replace("\\", "\\\\")).sql("postgres")
+    return exp.Literal.string(value).sql(dialect)
+
+
+def _cast(text: str, kind: str, dialect: Dialect) -> str:
+    return exp.cast(exp.Literal.string(text), kind, dialect="duckdb").sql(dialect)
+
+
+def _digits(value: Decimal) -> str:
+    if not value.is_finite():
+        raise PermanentError(f"{value} is no value that a statement can carry.")
+    return format(value, "f")
+
+
+def _precision(value: Decimal) -> str:
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    scale = max(0, -exponent)
+    precision = max(len(digits) + max(0, exponent), scale, 1)
+    if precision > 38:
+        raise PermanentError("A number of more than 38 digits cannot be put into a statement.")
+    return f"{precision}, {scale}"
+
+
+def quoted(name: str, dialect: Dialect) -> str:
+    """A name as SQL text, whatever characters it has.
+
+    >>> quoted('/BIC/a"b', "postgres")
+    '"/BIC/a""b"'
+    """
+    if not name or "\0" in name:
+        raise PermanentError(f"{name!r} is no name of a table or column.")
+    return exp.to_identifier(name, quoted=True).sql(dialect)
+
+
+def placeholders(query: str, dialect: Dialect) -> list[str]:
+    """The names of the `:name` placeholders of a query, in order."""
+    return [name for _, _, name in _places(query, dialect)]
+
+
+def bind(query: str, values: Mapping[str, Value], dialect: Dialect, what: str) -> str:
+    """A query with its `:name` placeholders as literals; the rest of its text stays as written.
+
+    Anything but one SELECT is refused. `what` says where the query stands.
+    """
+    try:
+        statements = sqlglot.parse(query, read=dialect)
+    except SqlglotError as error:
+        raise PermanentError(f"{what}: the query is no SQL: {_reason(error)}.") from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise PermanentError(f"{what}: the query must be one SELECT and nothing else.")
+    out, at = [], 0
+    for start, end, name in _places(query, dialect):
+        if name not in values:
+            hint = (
+                "is known only where a partition is read"
+                if name in ("start", "end")
+                else f"is not declared; {nearest(name, [*values, 'start', 'end'])}"
+            )
+            raise PermanentError(f"{what}: the query's parameter :{name} {hint}.")
+        out += [query[at:start], literal(values[name], dialect)]
+        at = end
+    # A comment at the end must not swallow what follows.
+    return "".join([*out, query[at:].rstrip().rstrip(";")]) + "\n"
+
+
+def _places(query: str, dialect: Dialect) -> Iterable[tuple[int, int, str]]:
+    """Start, end and name of each `:name`, found by the dialect's tokenizer, not in texts."""
+    try:
+        tokens = sqlglot.tokenize(query, read=dialect)
+    except SqlglotError:
+        return
+    for colon, word in pairwise(tokens):
+        adjacent = colon.end + 1 == word.start and re.fullmatch(r"[A-Za-z_]\w*", word.text)
+        if colon.token_type.name == "COLON" and adjacent:
+            yield colon.start, word.end + 1, word.text
+
+
+def _reason(error: SqlglotError) -> str:
+    """sqlglot's words without its excerpt, which it marks with terminal codes."""
+    return str(error).split("\n")[0].strip().rstrip(".").split(". Line")[0]
+
+
+#: What a filter may be made of. Everything has the same meaning in both dialects after sqlglot;
+#: functions it does not know, subqueries, aggregates and statements are not among it.
+_ALLOWED = (
+    *(exp.And, exp.Or, exp.Not, exp.Paren, exp.Is, exp.In, exp.Between, exp.Null, exp.Boolean),
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
+    *(exp.Like, exp.ILike, exp.Escape, exp.StartsWith, exp.Case, exp.If, exp.Coalesce, exp.Nullif),
+    *(exp.Column, exp.Identifier, exp.Literal, exp.Placeholder, exp.Parameter, exp.Var),
+    *(exp.Cast, exp.DataType, exp.DataTypeParam, exp.Interval),
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.Abs, exp.Round, exp.DPipe),
+    *(exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Substring, exp.Left, exp.Right),
+    *(exp.Year, exp.Month, exp.Day, exp.Extract),
+)
+_BOOLEAN = (
+    *(exp.And, exp.Or, exp.Not, exp.Is, exp.In, exp.Between, exp.Boolean, exp.Like, exp.ILike),
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
+    *(exp.StartsWith, exp.Escape),
+)
+
+
+def condition(
+    text: str,
+    columns: Sequence[Column],
+    params: Mapping[str, Value],
+    dialect: Dialect,
+    *,
+    alias: str = "q",
+) -> str:
+    """A filter (DuckDB's dialect, the lake's column names) in the source's names and dialect.
+
+    Only a true-or-false expression over the declared columns is taken; `PermanentError` says what
+    else stands there.
+    """
+    what = f"The filter {text!r}"
+    try:
+        parsed = sqlglot.parse(text, read="duckdb")
+    except SqlglotError as error:
+        raise PermanentError(f"{what} is no SQL condition: {_reason(error)}.") from None
+    tree = parsed[0] if len(parsed) == 1 else None
+    if tree is None:
+        raise PermanentError(f"{what} must be one condition and nothing else.")
+    for node in tree.walk():
+        if not isinstance(node, _ALLOWED):
+            raise PermanentError(
+                f"{what} has {_shown(node)}; a filter is made of columns, values, "
+                "comparisons, AND, OR, NOT, IN, LIKE, BETWEEN, IS NULL, CASE, arithmetic and "
+                "simple functions (lower, trim, substring, coalesce, year …)."
+            )
+    by_name = {column.name.casefold(): column for column in columns}
+
+    def rewrite(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Column):
+            column = by_name.get(node.name.casefold())
+            if column is None or node.table:
+                names = [column.name for column in columns]
+                raise PermanentError(
+                    f"{what}: {node.sql('duckdb')} is no declared column; "
+                    f"{nearest(node.name, names)}."
+                )
+            return exp.Var(this=f"{alias}.{quoted(column.source, dialect)}")
+        if isinstance(node, exp.Placeholder | exp.Parameter):
+            name = node.name
+            if name not in params:
+                raise PermanentError(
+                    f"{what}: the parameter :{name} is not declared; {nearest(name, params)}."
+                )
+            return exp.Var(this=literal(params[name], dialect))
+        if isinstance(node, exp.Literal) and node.is_string:
+            return exp.Var(this=literal(node.name, dialect))
+        return node
+
+    inner = tree.unnest()
+    declared = by_name.get(inner.name.casefold()) if isinstance(inner, exp.Column) else None
+    if not isinstance(inner, _BOOLEAN) and not (declared and declared.type.name == "boolean"):
+        raise PermanentError(f"{what} is not true or false for a row; write a comparison.")
+    whole: exp.Expr = exp.Paren(this=tree)
+    for like in list(whole.find_all(exp.Like, exp.ILike)):
+        if dialect == "postgres" and not isinstance(like.parent, exp.Escape):
+            # A backslash in a pattern is itself in DuckDB; PostgreSQL has to be told so.
+            like.replace(exp.Escape(this=like.copy(), expression=exp.Literal.string("")))
+    return whole.transform(rewrite).sql(dialect, comments=False)
+
+
+def _shown(node: exp.Expr) -> str:
+    if isinstance(node, exp.Anonymous):
+        return f"the function {node.name}()"
+    if isinstance(node, exp.Query | exp.Subquery):
+        return "a subquery"
+    return f"{node.key.upper()} ({node.sql('duckdb')[:60]})"
+
+
+def window_condition(
+    column: str, kind: WindowKind, span: Span, dialect: Dialect, *, instant: bool = False
+) -> str:
+    """`column` (SQL text) lies in the days of `span`. Half open, so midnight belongs to one day.
+
+    `instant`: the column is a timestamp with time zone.
+    """
+    low, high = (literal(_bound(day, kind, instant), dialect) for day in (span.start, span.end))
+    return f"{column} >= {low} AND {column} < {high}"
+
+
+def _bound(day: date, kind: WindowKind, instant: bool) -> Value:
+    if kind == "yyyymmdd":
+        return f"{day:%Y%m%d}"
+    if kind == "date" and not instant:
+        return day
+    return datetime.combine(day, time(), SEOUL if instant else None)
+
+
+def day_of(column: str, kind: WindowKind, *, instant: bool = False) -> str:
+    """The day that `column` (SQL text) says: a DATE, or for yyyymmdd its text as it stands."""
+    if kind == "yyyymmdd":
+        return f"CAST({column} AS VARCHAR)"
+    return (
+        f"CAST({column} AT TIME ZONE 'Asia/Seoul' AS DATE)"
+        if instant
+        else (f"CAST({column} AS DATE)")
+    )
+
+
+def query_values(table: Table, span: Span | None) -> dict[str, Value]:
+    """What `:start`, `:end` and the parameters of a free query stand for."""
+    values: dict[str, Value] = dict(table.params)
+    if span is not None:
+        kind: WindowKind = table.window.kind if table.window else "date"
+        values |= {"start": _bound(span.start, kind, False), "end": _bound(span.end, kind, False)}
+    return values
+
+
+def relation(table: Table, span: Span | None, dialect: Dialect) -> str:
+    """What stands after FROM: the table, or the free query with its parameters, as `q`."""
+    if table.query is not None:
+        bound = bind(table.query, query_values(table, span), dialect, table.shown)
+        return f"({bound}) AS q"
+    assert table.table is not None
+    return table_name(table.schema, table.table, dialect) + " AS q"
+
+
+def table_name(schema: str | None, table: str, dialect: Dialect) -> str:
+    """The table's quoted name, with its schema where one is given."""
+    names = [schema, table] if schema else [table]
+    return ".".join(quoted(name, dialect) for name in names)
+
+
+def statement(
+    selected: Iterable[str],
+    source: str,
+    where: Collection[str] = (),
+    *,
+    group_by: Sequence[str] = (),
+    order_by: Sequence[str] = (),
+    limit: int | None = None,
+) -> str:
+    """A SELECT of parts that are SQL text already."""
+    parts = ["SELECT " + ", ".join(selected), "FROM " + source]
+    if where:
+        parts.append("WHERE " + " AND ".join(f"({one})" for one in where))
+    if group_by:
+        parts.append("GROUP BY " + ", ".join(group_by))
+    if order_by:
+        parts.append("ORDER BY " + ", ".join(order_by))
+    if limit is not None:
+        parts.append(f"LIMIT {limit:d}")
+    return "\n".join(parts)
+
+
+def similar(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where one is near, else nothing: for lists too long to show."""
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
