@@ -12,19 +12,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lake_assets import record, versions
 from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
-from lake_assets.materialise import Value, Work, inputs_of, materialise
 from lake_assets.partitions import ZONE, days, definition, key_of
-from lake_assets.publish import Outcome
 from lake_assets.spec import DatasetSpec, PipelineSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Settings
-from resources.store import Store
+
+if TYPE_CHECKING:
+    # Imported where a step runs: the graph of a process that runs nothing (the UI's, a sensor's)
+    # loads without pyarrow, DuckDB and sqlglot, 0.5 CPU s.
+    from lake_assets.materialise import Value, Work
+    from lake_assets.publish import Outcome
 
 #: At most one line of progress in these seconds: each is an event in the instance's database.
 PROGRESS_SECONDS = 10.0
@@ -59,7 +62,7 @@ def _table(spec: SourceSpec) -> str:
 
 
 def build_asset(
-    asset: Asset, settings: Settings, store: Store, catalogue: Mapping[str, Asset]
+    asset: Asset, settings: Settings, catalogue: Mapping[str, Asset]
 ) -> dg.AssetsDefinition:
     """One asset with its two checks, `gates` and `checks`."""
     run = asset.run
@@ -77,6 +80,7 @@ def build_asset(
         partitions_def=partitions_def,
         backfill_policy=dg.BackfillPolicy.multi_run(run.days_per_run) if partitions_def else None,
         code_version=version,
+        freshness_policy=_freshness(asset),
         check_specs=list(_check_specs(asset, partitions_def)),
         retry_policy=dg.RetryPolicy(
             max_retries=run.retries,
@@ -89,7 +93,11 @@ def build_asset(
         pool=run.pool,
         config_schema=_config(asset),
     )
-    def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    # Dagster reads the annotation of `context` itself and takes no text, as all are text here.
+    def step(context) -> Iterator[Any]:  # type: ignore[no-untyped-def]
+        from lake_assets.materialise import Work
+        from resources.store import open_store
+
         instance = context.instance
         key = asset_key(asset.key)
 
@@ -102,7 +110,8 @@ def build_asset(
             found = versions.latest(instance, key, [before])
             return found[before].rows if before in found else None
 
-        work = Work(asset, settings, store, catalogue, _params(asset, context), rows_before)
+        params = _params(asset, context)
+        work = Work(asset, settings, open_store(settings), catalogue, params, rows_before)
         keys = list(context.partition_keys) if context.has_partition_key_range else [""]
         yield from _run(context, work, keys, version)
 
@@ -157,6 +166,14 @@ def _metadata(asset: Asset) -> dict[str, Any]:
     if asset.spec.formerly:
         lake["lake/formerly"] = list(asset.spec.formerly)
     return {**lake, **{key: value for key, value in airflow.items() if value is not None}}
+
+
+def _freshness(asset: Asset) -> dg.FreshnessPolicy | None:
+    span = asset.spec.checks.fresh
+    if span is None:
+        return None
+    unit = {"h": "hours", "d": "days"}[span[-1]]
+    return dg.FreshnessPolicy.time_window(fail_window=timedelta(**{unit: int(span[:-1])}))
 
 
 def _check_specs(asset: Asset, partitions_def: Any) -> Iterator[dg.AssetCheckSpec]:
@@ -257,6 +274,8 @@ def _run(
     What is published is in the history whatever happens after it (idea 5 of the architecture:
     events yielded before a Failure are kept).
     """
+    from lake_assets.materialise import materialise
+
     asset = work.asset
     done: list[_Done] = []
     failure: dg.Failure | None = None
@@ -304,6 +323,8 @@ def _input_versions(
     instance: dg.DagsterInstance, work: Work, keys: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """For each partition: input asset → digest of the versions of the partitions it reads."""
+    from lake_assets.materialise import inputs_of
+
     needed = {key: inputs_of(work, key) for key in keys}
     known: dict[str, dict[str, str]] = {}
     for name in dict.fromkeys(name for asked in needed.values() for name in asked):

@@ -6,6 +6,7 @@ never the network). Not here: what becomes of one pipeline (`builder.py`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import dagster as dg
@@ -15,7 +16,6 @@ from lake_assets.loader import Pipeline, assets, load_pipelines, pipeline_folder
 from lake_assets.spec import SourceSpec
 from resources.io_manager import LakeIOManager
 from resources.settings import Settings, load_settings
-from resources.store import open_store
 
 
 def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.Definitions:
@@ -24,14 +24,17 @@ def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.D
     Runs take all their steps in one process: a step costs 0.1 s, a process of its own 2 s more;
     parallel work is parallel runs.
     """
-    store = open_store(settings)
+    # Checks with partitions and mappings with missing days are marked as previews by Dagster; the
+    # version is pinned, and a warning for each asset would hide the ones that matter.
+    warnings.simplefilter("ignore", dg.PreviewWarning)
+    warnings.simplefilter("ignore", dg.BetaWarning)
     every = [asset for pipeline in pipelines for asset in assets(pipeline)]
     catalogue = {asset.key: asset for asset in every}
     found: list[object] = []
     for asset in every:
         if isinstance(asset.spec, SourceSpec):
             found.append(builder.external(asset, asset.spec))
-        found.append(builder.build_asset(asset, settings, store, catalogue))
+        found.append(builder.build_asset(asset, settings, catalogue))
     for pipeline in pipelines:
         found += builder.hand_written(pipeline)
     jobs = [one for pipeline in pipelines for one in builder.build_jobs(pipeline, settings)]

@@ -10,14 +10,17 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pyarrow as pa
 
-from lake_assets.publish import Outcome
-from lake_assets.rules import Verdict
 from lake_assets.spec import Columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lake_assets.publish import Outcome
+    from lake_assets.rules import Verdict
 
 #: One Dagster check for all gates of an asset and one for all its checks: the history stays small
 #: (an event is 5 ms of CPU on SQLite) and the table in the metadata names every rule.
