@@ -29,9 +29,10 @@ EXAMPLES = """Examples:
   prep/sales            one asset
   '+prep/sales'         with all it is made from
   'raw/sales+'          with all that is made from it
-  'key:"raw/*"'         by pattern
+  'raw/*'               by pattern
   'group:customer_master'
-  'key:"raw/*" and group:customer_master'"""
+  'raw/* and not raw/sales'
+  '2+prep/sales'        two steps upstream"""
 
 #: One partition of one asset; '' where there are no partitions.
 Unit = tuple[dg.AssetKey, str]
@@ -198,7 +199,9 @@ def select(graph: AssetGraph, texts: Sequence[str]) -> set[dg.AssetKey]:
     chosen: set[dg.AssetKey] = set()
     for text in texts:
         try:
-            found = dg.AssetSelection.from_string(text).resolve(graph)
+            found = dg.AssetSelection.from_string(_quoted(text), include_sources=True).resolve(
+                graph
+            )
         except DagsterInvalidAssetSelectionError:
             raise UsageError(_unknown(graph, text, "is not a selection")) from None
         except DagsterInvalidSubsetError:
@@ -217,6 +220,18 @@ def select(graph: AssetGraph, texts: Sequence[str]) -> set[dg.AssetKey]:
             raise UsageError(_unknown(graph, text, "selects nothing"))
         chosen |= runnable
     return {member for key in chosen for member in graph.get(key).execution_set_asset_keys or {key}}
+
+
+#: An asset written without key:"…", outside quotes.
+_BARE = re.compile(r'"[^"]*"|(?<![\w:/])([A-Za-z_]\w*(?:/[\w*.-]+)+)')
+
+
+def _quoted(text: str) -> str:
+    """`+prep/x or raw/*` → `+key:"prep/x" or key:"raw/*"`.
+
+    Dagster knows a bare `a/b` only alone, in an older syntax where + means one step.
+    """
+    return _BARE.sub(lambda found: f'key:"{found[1]}"' if found[1] else found[0], text)
 
 
 def short(partitions: Sequence[str]) -> str:

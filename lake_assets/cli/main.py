@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -124,4 +125,6 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The entry point `lake`."""
+    # Said once for every use of partitioned checks and backfill policies, at every start.
+    warnings.filterwarnings("ignore", message=r"(?s).* is currently in (beta|preview)")
     cli(prog_name="lake")

@@ -1,0 +1,103 @@
+"""A lake of a few assets without files, for tests of planning, running and the command line.
+
+`raw/sales` (daily) and `raw/customer` (no partitions) make `prep/sales` (daily), which makes
+`prep/month` (monthly). The variable SMALL_LAKE steers them, for example
+`fail=raw/sales:2025-01-03 slow=prep/sales version=2 code=2`: a partition that fails, an asset that
+waits, another content of raw/sales (that of prep/sales does not change), another code version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from lake_assets.versions import input_digest, latest
+from resources.errors import PermanentError
+
+DAILY = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-03-04", timezone="Asia/Seoul")
+MONTHLY = dg.MonthlyPartitionsDefinition(
+    "2025-01", end_date="2025-03", timezone="Asia/Seoul", fmt="%Y-%m"
+)
+
+
+def wish(name: str) -> str:
+    return dict(one.split("=") for one in os.environ.get("SMALL_LAKE", "").split()).get(name, "")
+
+
+def key(text: str) -> dg.AssetKey:
+    return dg.AssetKey(text.split("/"))
+
+
+def make(
+    name: str, inputs: Mapping[str, str], partitions: dg.PartitionsDefinition[Any] | None, size: int
+) -> dg.AssetsDefinition:
+    """`inputs`: asset → how its partitions are read (same, none, days, source)."""
+    changing = name == "raw/sales"
+
+    @dg.asset(
+        key=name.split("/"),
+        deps=[key(one) for one in inputs],
+        partitions_def=partitions,
+        group_name="customers" if "customer" in name else "sales",
+        code_version=(wish("code") or "1") if changing else "1",
+        backfill_policy=dg.BackfillPolicy.multi_run(size) if partitions else None,
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=300),
+    )
+    def step(context):  # type: ignore[no-untyped-def]
+        print(f"made {name} by hand", flush=True)
+        if wish("slow") == name:
+            time.sleep(60)
+        ones = list(context.partition_keys) if partitions else [""]
+        failed = [one for one in ones if wish("fail") == f"{name}:{one}"]
+        made = {
+            one: {
+                "lake/data_version": f"{name}{one}{wish('version') if changing else ''}",
+                "lake/input_versions": json.dumps(dict(_read(context.instance, inputs, one))),
+                "dagster/partition_row_count": 5,
+            }
+            for one in ones
+            if one not in failed
+        }
+        if failed:
+            for one, metadata in made.items():
+                tags = {"dagster/code_version": "1"}
+                yield dg.AssetMaterialization(key(name), None, metadata, one or None, tags)
+            raise PermanentError(f"{name}: the gate unique failed for {', '.join(failed)}")
+        if partitions:
+            for one, metadata in made.items():
+                context.add_asset_metadata(metadata, partition_key=one)
+        yield dg.MaterializeResult(metadata=None if partitions else made[""])
+
+    return step
+
+
+def _read(
+    instance: dg.DagsterInstance, inputs: Mapping[str, str], one: str
+) -> Iterator[tuple[str, str]]:
+    for name, how in inputs.items():
+        days = [day for day in DAILY.get_partition_keys() if day.startswith(one)]
+        read = {"same": [one], "none": [""], "days": days, "source": []}[how]
+        if read:
+            found = latest(instance, key(name), None if read == [""] else read)
+            versions = {one: found[one].data_version if one in found else "" for one in read}
+            yield name, input_digest(versions)
+
+
+def build() -> dg.Definitions:
+    return dg.Definitions(
+        assets=[
+            dg.AssetSpec(["src", "hana_bw", "sales"]),
+            make("raw/sales", {"src/hana_bw/sales": "source"}, DAILY, 31),
+            make("raw/customer", {}, None, 1),
+            make("prep/sales", {"raw/sales": "same", "raw/customer": "none"}, DAILY, 31),
+            make("prep/month", {"prep/sales": "days"}, MONTHLY, 12),
+        ]
+    )
+
+
+defs = build()
