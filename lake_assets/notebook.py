@@ -71,11 +71,13 @@ def _chosen(
     wanted = keys if partition is None else [partition]
     if start is not None or end is not None:
         first, last = _days(start or keys[0])[0], _days(end or keys[-1])[1]
+        if start and end and first > last:
+            raise UsageError(f"start {start} is after end {end}; both are read, the earlier first.")
         days = (first + timedelta(days=n) for n in range((last - first).days + 1))
         wanted = list(dict.fromkeys(day.isoformat()[: len(keys[0])] for day in days))
     missing = [key for key in wanted if key not in keys]
     if missing or not wanted:
-        shown = ", ".join(missing[:10]) or f"from {start} to {end}"
+        shown = ", ".join(missing[:10]) or f"{start or '…'} to {end or '…'}"
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
         raise NotYetError(f"{asset} has no partition {shown}{more}; {_there_is(keys)}.")
     return [Partition.of(layer, name, key) for key in wanted]

@@ -26,6 +26,11 @@ _SAME: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
     (pa.types.is_large_binary, pa.binary()),
     (pa.types.is_binary_view, pa.binary()),
     (pa.types.is_date, pa.date32()),
+    # Polars counts in uint32; the lake has signed numbers only, as Hive and PostgreSQL do.
+    (pa.types.is_uint8, pa.int16()),
+    (pa.types.is_uint16, pa.int32()),
+    (pa.types.is_uint32, pa.int64()),
+    (pa.types.is_uint64, pa.int64()),
 )
 
 

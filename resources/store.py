@@ -263,12 +263,11 @@ class FolderStore:
 
     def stat(self, partition: Partition) -> FileInfo | None:
         path = self._file(partition)
-        try:
-            with _explained(path), path.open("rb") as file, _parquet(path, file) as parquet:
-                status = os.fstat(file.fileno())
-                rows = parquet.metadata.num_rows
-        except NotYetError:
+        if not path.is_file():
             return None
+        with _explained(path), path.open("rb") as file, _parquet(path, file) as parquet:
+            status = os.fstat(file.fileno())
+            rows = parquet.metadata.num_rows
         modified = datetime.fromtimestamp(status.st_mtime, timezone.utc)
         return FileInfo(str(path), rows, status.st_size, modified)
 
@@ -556,7 +555,7 @@ _CURES: dict[int, tuple[type[LakeError], str]] = {
     errno.EROFS: (PermanentError, "The disk is mounted read-only; choose another store.root."),
     errno.ENOTDIR: (PermanentError, "A file stands where a folder belongs; move it away."),
     errno.EISDIR: (PermanentError, "A folder stands where the file belongs; move it away."),
-    errno.ENOENT: (NotYetError, "Materialise it first."),
+    errno.ENOENT: (TransientError, "Somebody removed it in the meantime. Run again."),
     errno.ENOLCK: (PermanentError, "The store needs a file system with flock."),
     errno.EOPNOTSUPP: (PermanentError, "The store needs a file system with flock."),
     errno.ENAMETOOLONG: (PermanentError, "Shorten the name or store.root."),

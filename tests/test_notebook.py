@@ -1,0 +1,166 @@
+"""Reading by hand: what a caller's words mean, and what is said where they mean nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import lake_assets
+from resources.errors import NotYetError, UsageError
+from resources.settings import CONNECTIONS
+from resources.store import FolderStore, Partition
+
+JULY = [(date(2025, 7, 1) + timedelta(days=n)).isoformat() for n in range(31)]
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
+    """An environment of its own: July's days but for the 20th, two months, one whole asset."""
+    connections = "\n".join(f"  {name}: {{kind: duckdb, path: x}}" for name in CONNECTIONS)
+    (tmp_path / "here.yaml").write_text(
+        "store: {root: '{home}/lake', parquet: modern}\n"
+        f"connections:\n{connections}\n"
+        "fires: {default: nobody}\nsample: null\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("LAKE_ENVIRONMENTS", str(tmp_path))
+    monkeypatch.setenv("LAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LAKE_ENV", "here")
+    store = FolderStore(tmp_path / "home/lake", "modern")
+    partitions = [Partition("raw", "sales", "daily", key) for key in JULY if key[-2:] != "20"]
+    partitions += [Partition("prep", "totals", "monthly", key) for key in ("2025-06", "2025-07")]
+    for one in [*partitions, Partition("raw", "customer")]:
+        table = pa.table({"amount": pa.array([1, 2]), "name": pa.array(["가", None])})
+        with store.writer(one, table.schema) as writer:
+            writer.write(table.to_batches()[0])
+            writer.publish()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("asset", "words", "column", "first", "last", "count"),
+    [
+        ("raw/sales", {}, "dt", date(2025, 7, 1), date(2025, 7, 31), 30),
+        ("raw/sales", {"partition": "2025-07-02"}, "dt", date(2025, 7, 2), date(2025, 7, 2), 1),
+        (
+            "raw/sales",
+            {"start": "2025-07-02", "end": "2025-07-04"},
+            "dt",
+            date(2025, 7, 2),
+            date(2025, 7, 4),
+            3,
+        ),
+        ("raw/sales", {"start": "2025-07-30"}, "dt", date(2025, 7, 30), date(2025, 7, 31), 2),
+        ("raw/sales", {"end": "2025-07-02"}, "dt", date(2025, 7, 1), date(2025, 7, 2), 2),
+        ("prep/totals", {}, "ym", "2025-06", "2025-07", 2),
+        ("prep/totals", {"start": "2025-06", "end": "2025-06"}, "ym", "2025-06", "2025-06", 1),
+        ("prep/totals", {"partition": "2025-07"}, "ym", "2025-07", "2025-07", 1),
+    ],
+)
+def test_which_partitions_are_meant(
+    lake: FolderStore,
+    asset: str,
+    words: dict[str, str],
+    column: str,
+    first: Any,
+    last: Any,
+    count: int,
+) -> None:
+    frame = lake_assets.read(asset, **words, columns=[column, "amount"])
+    assert frame.columns == [column, "amount"]
+    found = frame[column].unique().sort().to_list()
+    assert (found[0], found[-1], len(found), len(frame)) == (first, last, count, 2 * count)
+
+
+def test_every_kind_of_frame(lake: FolderStore) -> None:
+    polars = lake_assets.read("raw/customer")
+    arrow = lake_assets.read("raw/customer", as_="arrow")
+    pandas = lake_assets.read("raw/customer", as_="pandas")
+    relation = lake_assets.read("raw/customer", as_="duckdb")
+    assert isinstance(polars, pl.DataFrame)
+    assert isinstance(arrow, pa.Table)
+    assert isinstance(pandas, pd.DataFrame)
+    assert isinstance(relation, duckdb.DuckDBPyRelation)
+    rows = [{"amount": 1, "name": "가"}, {"amount": 2, "name": None}]
+    assert polars.to_dicts() == arrow.to_pylist() == rows
+    assert pandas["amount"].tolist() == [1, 2]
+    assert pandas["name"].isna().tolist() == [False, True]
+    assert relation.aggregate("sum(amount)").fetchone() == (3,)
+
+
+@pytest.mark.parametrize(
+    ("asset", "words", "error", "says"),
+    [
+        ("raw/salse", {}, UsageError, r"no 'raw/salse'; did you mean 'raw/sales'\? allowed: prep/"),
+        ("sales", {}, UsageError, "no 'sales'; did you mean 'raw/sales'"),
+        (
+            "raw/sales",
+            {"partition": "2025-08-01"},
+            NotYetError,
+            "no partition 2025-08-01; there are 30, from 2025-07-01 to 2025-07-31",
+        ),
+        (
+            "prep/totals",
+            {"partition": "2025-08"},
+            NotYetError,
+            "no partition 2025-08; there is 2025-06, 2025-07",
+        ),
+        # A range with a hole would be a sum that is too small.
+        (
+            "raw/sales",
+            {"start": "2025-07-19", "end": "2025-07-21"},
+            NotYetError,
+            "no partition 2025-07-20; there are 30",
+        ),
+        (
+            "raw/sales",
+            {"start": "2025-07", "end": "2025-08"},
+            NotYetError,
+            "no partition 2025-07-20, 2025-08-01, .* and 22 more; there",
+        ),
+        (
+            "raw/sales",
+            {"start": "2025-07-05", "end": "2025-07-01"},
+            UsageError,
+            "start 2025-07-05 is after end 2025-07-01",
+        ),
+        ("raw/sales", {"start": "2025-08"}, NotYetError, "no partition 2025-08 to …; there are 30"),
+        ("raw/sales", {"start": "01/07/2025"}, UsageError, "no day or month; write 2025-07-01"),
+        ("raw/sales", {"partition": "2025-07-01", "end": "2025-07-02"}, UsageError, "either"),
+        ("raw/customer", {"partition": "2025-07-01"}, UsageError, "raw/customer has no partitions"),
+        ("raw/customer", {"columns": ["nmae"]}, UsageError, "'nmae'; did you mean 'name'"),
+        ("raw/customer", {"as_": "panda"}, UsageError, "as_='panda' .* did you mean 'pandas'"),
+        ("raw/customer", {"env": "hree"}, UsageError, "no environment 'hree'"),
+    ],
+)
+def test_errors_teach(
+    lake: FolderStore, asset: str, words: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        lake_assets.read(asset, **words)
+
+
+def test_an_empty_lake(lake: FolderStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LAKE_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(UsageError, match="nothing is there yet; run `make demo`"):
+        lake_assets.read("raw/sales")
+
+
+def test_reading_needs_neither_dagster_nor_pandas(lake: FolderStore) -> None:
+    program = (
+        "import sys, lake_assets; print(len(lake_assets.read('raw/sales')), "
+        "[m for m in ('dagster', 'pandas', 'duckdb') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout.strip() == "60 []"
