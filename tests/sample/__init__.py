@@ -1,0 +1,1 @@
+"""The generated sources, the shipped pipelines and environments."""

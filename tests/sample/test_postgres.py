@@ -1,0 +1,57 @@
+"""The generated tables loaded into a real PostgreSQL: the same rows, exact types."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from lake_assets.sample.generate import tables, write_duckdb
+from lake_assets.sample.postgres import write_postgres
+from resources.settings import Sample
+from tests.servers.postgres import PostgresServer
+
+SAMPLE = Sample(days=210, until="2026-02-28", scale=0.1)
+TODAY = date(2026, 3, 1)
+
+
+@pytest.mark.server
+def test_postgres_has_what_duckdb_has(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    database = postgres_server.create_database("sample_equal")
+    address = {
+        "host": postgres_server.host,
+        "port": postgres_server.port,
+        "user": postgres_server.user,
+        "dbname": database,
+    }
+    first = write_postgres(address, SAMPLE, TODAY)
+    assert write_postgres(address, SAMPLE, TODAY) == first  # replaced, not appended
+
+    built = {g.connection: g for g in write_duckdb(tmp_path, SAMPLE, TODAY)}
+    with closing(postgres_server.connect(database)) as server, server.cursor() as cursor:
+        for table in tables(SAMPLE, TODAY):
+            # Digits only, so that both sort alike; the dirty day's two lines are equal anyway.
+            order = '"KUNNR"' if table.table == "KNA1" else '"DOC_NUMBER", "S_ORD_ITEM"'
+            query = f"SELECT * FROM {table.target} ORDER BY {order}"
+            cursor.execute(query)
+            found = cursor.fetchall()
+            with duckdb.connect(str(built[table.connection].path), read_only=True) as con:
+                wanted = con.execute(query).fetchall()
+            assert len(found) == built[table.connection].rows
+            assert found == wanted
+            assert first[f"{table.connection}.{table.table}"] == len(found)
+
+        cursor.execute(
+            """SELECT column_name, data_type, character_maximum_length, numeric_precision,
+                      numeric_scale FROM information_schema.columns WHERE table_schema = 'SAPBW'"""
+        )
+        types = {name: kind for name, *kind in cursor.fetchall()}
+    assert types["AMOUNT"] == ["numeric", None, 18, 2]
+    assert types["REQTSN"] == ["numeric", None, 23, 0]
+    assert types["CALDAY"] == ["character", 8, None, None]
+    assert types["/BIC/ZMATTXT"] == ["character varying", 60, None, None]
+    assert types["/BIC/ZSALESP"][0] == "bigint"
+    assert types["CHANGED_AT"][0] == "timestamp without time zone"
