@@ -112,6 +112,16 @@ def pipeline_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
 
 def load_pipelines(folders: Sequence[Path], today: date | None = None) -> list[Pipeline]:
     """Every pipeline of `folders`, sorted by folder then name; `Mistakes` where one is wrong."""
+    pipelines, mistakes = read_pipelines(folders, today)
+    if mistakes:
+        raise Mistakes(mistakes)
+    return pipelines
+
+
+def read_pipelines(
+    folders: Sequence[Path], today: date | None = None
+) -> tuple[list[Pipeline], list[Mistake]]:
+    """The pipelines whose records can be read, and all that is wrong in any of them."""
     mistakes: list[Mistake] = []
     pipelines: list[Pipeline] = []
     broken: list[YamlFile | None] = []
@@ -125,9 +135,7 @@ def load_pipelines(folders: Sequence[Path], today: date | None = None) -> list[P
             mistakes.extend(error.mistakes)
             broken.append(file)
     mistakes.extend(_check_all(pipelines, broken, today or datetime.now(ZONE).date()))
-    if mistakes:
-        raise Mistakes(mistakes)
-    return pipelines
+    return pipelines, mistakes
 
 
 def assets(pipeline: Pipeline) -> list[Asset]:

@@ -41,6 +41,14 @@ class _Strict(BaseModel):
     # Strict: `retries: "3"` or `nullable: 1` is a slip of the pen, not another way to write it.
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        # `schedule:` with nothing below it is a slip too, and would mean "no schedule" in silence.
+        if value is None:
+            raise ValueError("it is empty; give it a value, or take the key out")
+        return value
+
 
 def _either(*keys: str) -> ConfigDict:
     """For the schema alone: exactly one of `keys` is given."""
@@ -451,10 +459,18 @@ class DatasetSpec(_Asset):
         return {key.split("/")[-1]: key for key in self.inputs}
 
 
+def _is_whole(value: Any) -> Any:
+    if type(value) is not int:  # True == 1 == 1.0
+        raise ValueError("write the number 1")
+    return value
+
+
 class PipelineSpec(_Strict):
     """One pipeline: its tables, datasets, schedule and where it runs."""
 
-    version: Literal[1] = Field(description="of the format: 1")
+    version: Annotated[Literal[1], BeforeValidator(_is_whole)] = Field(
+        description="of the format: 1"
+    )
     title: Text = Field(description="the name people read, in Korean")
     description: Text
     owner: Owner
@@ -494,6 +510,13 @@ class _EditorSchema(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        found = super().default_schema(schema)
+        return {key: value for key, value in found.items() if key != "default" or value is not None}
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         found = super().dict_schema(schema)

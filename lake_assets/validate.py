@@ -13,13 +13,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from lake_assets.loader import PARTITION_NAMES, QUERY_NAMES, Asset, Pipeline, assets
+from lake_assets.loader import (
+    PARTITION_NAMES,
+    QUERY_NAMES,
+    Asset,
+    Pipeline,
+    assets,
+    read_pipelines,
+)
 from lake_assets.spec import DatasetSpec, Param, SourceSpec
 from resources.settings import Settings
 from resources.types import SIMPLE, ColumnType, parse_type
@@ -63,8 +71,17 @@ class _Problem:
     cure: str = ""
 
 
+def validate_folders(folders: Sequence[Path], settings: Settings | None = None) -> list[Mistake]:
+    """All that is wrong in the pipelines of `folders`, whether the files or the engine tell it."""
+    pipelines, mistakes = read_pipelines(folders)
+    return sorted({*mistakes, *validate(pipelines, settings)})
+
+
 def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) -> list[Mistake]:
-    """All that is wrong in the SQL of `pipelines`; with `settings`, in their connections too."""
+    """All that is wrong in the SQL of `pipelines`; with `settings`, in their connections too.
+
+    What `loader.py` has against them is not repeated; SQL over inputs that there are not is left.
+    """
     by_key = {asset.key: asset for pipeline in pipelines for asset in assets(pipeline)}
     engine = _engine()
     mistakes: list[Mistake] = []
@@ -73,7 +90,7 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
             mistakes.extend(_expectations(engine, asset))
             if isinstance(asset.spec, SourceSpec):
                 mistakes.extend(_source(engine, asset, asset.spec, settings))
-            elif asset.spec.sql is not None:
+            elif asset.spec.sql is not None and all(key in by_key for key in asset.inputs.values()):
                 mistakes.extend(_dataset(engine, asset, asset.spec, by_key))
     finally:
         engine.close()
@@ -209,7 +226,8 @@ def _source(
     if spec.filter is not None:
         for problem in _condition(engine, asset, spec.filter, params):
             yield _in_sql(asset, ("filter",), spec.filter, problem)
-    kind = settings.connection(spec.connection).kind if settings else ""
+    there = settings is not None and spec.connection in settings.connections
+    kind = settings.connections[spec.connection].kind if settings and there else ""
     if kind and kind not in TABLE_KINDS:
         assert settings is not None
         what = f"the connection {spec.connection!r} is of kind {kind} in {settings.env!r}"
@@ -357,7 +375,8 @@ def _one_select(
             return
         at = tree.get("position")
         ended = at is None or "end of input" in what
-        yield _Problem(None if ended else _line_at(sql, int(at or 0)), what)
+        # Counted in characters, where the tree's own locations are in bytes.
+        yield _Problem(None if ended else sql[: int(at or 0)].count("\n") + 1, what)
         return
     if len(tree["statements"]) != 1:
         yield _Problem(1, f"only one SELECT is allowed, here are {len(tree['statements'])}")
@@ -450,7 +469,7 @@ def _described(
     try:
         rows = engine.execute(f"DESCRIBE {statement}", bound).fetchall()
     except duckdb.Error as error:
-        return _explained(str(error), tables)
+        return _explained(str(error), sql, tables)
     renamed = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
     return [(row[0], renamed.get(row[1], row[1])) for row in rows]
 
@@ -487,9 +506,12 @@ def _constants(
                     yield _Problem(line, f"{text!r} is no {_lake_type(kind)}")
 
 
-def _explained(message: str, tables: Mapping[str, Mapping[str, str]]) -> _Problem:
+def _explained(message: str, sql: str, tables: Mapping[str, Mapping[str, str]]) -> _Problem:
     text, _, where = message.partition("\n\nLINE ")
     line = int(where.split(":")[0]) if where else 1
+    word = re.search(r'"([^"]+)"', text)
+    if not where and word and word[1] in sql:  # DuckDB names it, but not the place
+        line = sql[: sql.index(word[1])].count("\n") + 1
     what, *hints = text.split("\n")
     what = what.split(": ", 1)[-1] if " Error: " in what else what
     column = re.search(r'(?:Referenced column|does not have a column named) "([^"]+)"', what)
@@ -526,7 +548,10 @@ def _used(asset: Asset) -> Iterable[str]:
     if spec.sql is not None:
         return set(re.findall(r"\$(\w+)", spec.sql))
     file, _, function = (spec.transform or "").partition(":")
-    return _arguments((asset.pipeline.folder / file).read_text(encoding="utf-8"), function)
+    try:
+        return _arguments((asset.pipeline.folder / file).read_text(encoding="utf-8"), function)
+    except (OSError, SyntaxError, ValueError):  # told by the loader, which reads it first
+        return asset.pipeline.spec.params
 
 
 def _arguments(text: str, function: str) -> set[str]:

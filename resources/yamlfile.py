@@ -177,7 +177,9 @@ class YamlFile:
     def _broken(self, error: yaml.MarkedYAMLError) -> Mistake:
         """Where a thing that never ends begins, rather than where libyaml noticed."""
         noticed = error.problem_mark or error.context_mark
-        begun = noticed if "block" in (error.context or "") else error.context_mark or noticed
+        words = f"{error.context} {error.problem}"
+        endless = re.search(r"end of stream|expected ':'|parsing a flow", words)
+        begun = (error.context_mark if endless else None) or noticed
         line, seen = begun.line if begun else 0, noticed.line if noticed else 0
         with contextlib.suppress(yaml.YAMLError):
             for token in yaml.scan(self.text, _Loader):
