@@ -6,6 +6,7 @@ how files are read (`resources/store.py`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -58,12 +59,14 @@ def read(
 def _chosen(
     store: Store, asset: str, partition: str | None, start: str | None, end: str | None
 ) -> list[Partition]:
-    known = store.assets()
-    if asset not in known:
+    keys: list[str] = []
+    layer, _, name = asset.partition("/")
+    with suppress(ValueError):  # no words that could be an asset: told as unknown below
+        keys = store.keys(layer, name)
+    if not keys:
+        known = store.assets()
         hint = nearest(asset, known) if known else "nothing is there yet; run `make demo`"
         raise UsageError(f"The lake has no {asset!r}; {hint}.")
-    layer, name = asset.split("/")
-    keys = store.keys(layer, name)
     if partition is not None and (start is not None or end is not None):
         raise UsageError("Give either partition or start and end.")
     if keys == [""] and (partition or start or end):
@@ -75,7 +78,8 @@ def _chosen(
             raise UsageError(f"start {start} is after end {end}; both are read, the earlier first.")
         days = (first + timedelta(days=n) for n in range((last - first).days + 1))
         wanted = list(dict.fromkeys(day.isoformat()[: len(keys[0])] for day in days))
-    missing = [key for key in wanted if key not in keys]
+    there = set(keys)
+    missing = [key for key in wanted if key not in there]
     if missing or not wanted:
         shown = ", ".join(missing[:10]) or f"{start or '…'} to {end or '…'}"
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""

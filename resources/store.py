@@ -34,6 +34,7 @@ FILE = "part-0.parquet"
 _HIDDEN = re.compile(r"\.part-0\.parquet\.[0-9a-f]{16}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COLUMNS: dict[Cadence, str] = {"daily": "dt", "monthly": "ym"}
+_CADENCES = {column: cadence for cadence, column in _COLUMNS.items()}
 _KEYS: dict[Cadence, re.Pattern[str]] = {
     "daily": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     "monthly": re.compile(r"[0-9]{4}-[0-9]{2}"),
@@ -235,28 +236,26 @@ class FolderStore:
         return FolderWriter(folder, schema, self.profile)
 
     def assets(self) -> list[str]:
-        layers = [e.name for e in _entries(self.root) if _NAME.fullmatch(e.name)]
-        found = (
-            (layer, entry.name)
-            for layer in layers
-            for entry in _entries(self.root / layer)
-            if _NAME.fullmatch(entry.name)
+        places = (
+            (layer.name, entry.name)
+            for layer in _entries(self.root)
+            for entry in _entries(layer.path)
+            if _NAME.fullmatch(layer.name) and _NAME.fullmatch(entry.name)
         )
-        return sorted("/".join(one) for one in found if self.keys(*one))
+        return sorted("/".join(place) for place in places if any(True for _ in self._keys(*place)))
 
     def keys(self, layer: str, name: str) -> list[str]:
+        return sorted(self._keys(layer, name))
+
+    def _keys(self, layer: str, name: str) -> Iterator[str]:
         folder = self.root / Partition(layer, name).path
-        found = [""] if (folder / FILE).is_file() else []
+        if (folder / FILE).is_file():
+            yield ""
         for entry in _entries(folder):
             column, _, key = entry.name.partition("=")
-            for cadence, its_column in _COLUMNS.items():
-                if (
-                    column == its_column
-                    and _is_key(cadence, key)
-                    and Path(entry.path, FILE).is_file()
-                ):
-                    found.append(key)
-        return sorted(found)
+            cadence = _CADENCES.get(column)
+            if cadence and _is_key(cadence, key) and Path(entry.path, FILE).is_file():
+                yield key
 
     def exists(self, partition: Partition) -> bool:
         return self._file(partition).is_file()
@@ -463,7 +462,7 @@ def _sync(folder: Path) -> None:
         os.close(fd)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
