@@ -373,9 +373,11 @@ def _told(error: SerializableErrorInfo | None) -> tuple[str, int]:
     while error.cause:
         error = error.cause
     text = error.message.strip()
-    kind = getattr(errors, error.cls_name or "", None)
-    if isinstance(kind, type) and issubclass(kind, LakeError):
-        return text.partition(": ")[2] or text, kind.exit_code
+    kind = (
+        dg.Failure if error.cls_name == "Failure" else getattr(errors, error.cls_name or "", None)
+    )
+    if isinstance(kind, type) and issubclass(kind, LakeError | dg.Failure):
+        return text.partition(": ")[2] or text, getattr(kind, "exit_code", 1)
     return text, 1
 
 

@@ -1,23 +1,29 @@
-"""A lake of a few assets without files, for tests of planning, running and the command line.
+"""A lake of a few assets without rows, for tests of planning, running and the command line.
 
 `raw/sales` (daily) and `raw/customer` (no partitions) make `prep/sales` (daily), which makes
 `prep/month` (monthly). The variable SMALL_LAKE steers them, for example
 `fail=raw/sales:2025-01-03 slow=prep/sales version=2 code=2`: a partition that fails, an asset that
-waits, another content of raw/sales (that of prep/sales does not change), another code version.
+waits (or, with `stuck=`, computes in C, where no Python signal handler runs), another content of
+raw/sales (that of prep/sales does not change), another code version. With LAKE_HOME, empty files
+stand in the store.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from lake_assets.versions import input_digest, latest
 from resources.errors import PermanentError
+from resources.settings import load_settings
+from resources.store import FILE, Partition
 
 DAILY = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-03-04", timezone="Asia/Seoul")
 MONTHLY = dg.MonthlyPartitionsDefinition(
@@ -52,6 +58,8 @@ def make(
         print(f"made {name} by hand", flush=True)
         if wish("slow") == name:
             time.sleep(60)
+        if wish("stuck") == name:
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
         ones = list(context.partition_keys) if partitions else [""]
         failed = [one for one in ones if wish("fail") == f"{name}:{one}"]
         made = {
@@ -63,11 +71,13 @@ def make(
             for one in ones
             if one not in failed
         }
+        for one in made:
+            _touch(name, one)
         if failed:
             for one, metadata in made.items():
                 tags = {"dagster/code_version": "1"}
                 yield dg.AssetMaterialization(key(name), None, metadata, one or None, tags)
-            raise PermanentError(f"{name}: the gate unique failed for {', '.join(failed)}")
+            raise _failure(name, failed)
         if partitions:
             for one, metadata in made.items():
                 context.add_asset_metadata(metadata, partition_key=one)
@@ -86,6 +96,28 @@ def _read(
             found = latest(instance, key(name), None if read == [""] else read)
             versions = {one: found[one].data_version if one in found else "" for one in read}
             yield name, input_digest(versions)
+
+
+def _failure(name: str, failed: list[str]) -> Exception:
+    """The ways in which an asset fails: `kind=gate` (by default), transient, plain, bug."""
+    kind = wish("kind")
+    if kind == "transient":
+        return dg.Failure(f"{name}: the host is not reachable", {"lake/exit_code": 1})
+    if kind == "plain":
+        return PermanentError(f"{name}: a right is missing")
+    if kind == "bug":
+        return ZeroDivisionError("division by zero")
+    shown = ", ".join(failed) or "''"
+    said = f"{name}: the gate unique failed for {shown}"
+    return dg.Failure(said, {"lake/exit_code": 65}, allow_retries=False)
+
+
+def _touch(name: str, one: str) -> None:
+    if os.environ.get("LAKE_HOME"):
+        layer, table = name.split("/")
+        path = Path(load_settings().store_root, Partition.of(layer, table, one).path, FILE)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
 
 def build() -> dg.Definitions:
