@@ -6,6 +6,7 @@ how files are read (`resources/store.py`).
 
 from __future__ import annotations
 
+from calendar import monthrange
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -90,12 +91,11 @@ def _chosen(
 def _days(text: str) -> tuple[date, date]:
     """The first and last day of a day or month."""
     try:
-        if len(text) == len("2025-07"):
-            first = date.fromisoformat(f"{text}-01")
-            return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-        return date.fromisoformat(text), date.fromisoformat(text)
+        month = Partition.of("raw", "any", text).cadence == "monthly"
     except ValueError:
         raise UsageError(f"{text!r} is no day or month; write 2025-07-01 or 2025-07.") from None
+    first = date.fromisoformat(f"{text}-01" if month else text)
+    return first, first.replace(day=monthrange(first.year, first.month)[1]) if month else first
 
 
 def _there_is(keys: list[str]) -> str:

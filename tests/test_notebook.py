@@ -134,6 +134,7 @@ def test_every_kind_of_frame(lake: FolderStore) -> None:
             "start 2025-07-05 is after end 2025-07-01",
         ),
         ("raw/sales", {"start": "2025-08"}, NotYetError, "no partition 2025-08 to …; there are 30"),
+        ("raw/sales", {"end": "2025-W27-1"}, UsageError, "'2025-W27-1' is no day or month"),
         ("raw/sales", {"start": "01/07/2025"}, UsageError, "no day or month; write 2025-07-01"),
         ("raw/sales", {"partition": "2025-07-01", "end": "2025-07-02"}, UsageError, "either"),
         ("raw/customer", {"partition": "2025-07-01"}, UsageError, "raw/customer has no partitions"),
