@@ -50,7 +50,7 @@ def external(asset: Asset, spec: SourceSpec) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=["src", spec.connection, asset.name],
         group_name=asset.pipeline.name,
-        description=f"**{spec.title}**\n\n{spec.connection}: {_table(spec)}",
+        description=f"{spec.title}\n\n{spec.connection}: {_table(spec)}",
         kinds={spec.connection, "table"},
         owners=[asset.owner],
         metadata={"lake/title": spec.title, "lake/connection": spec.connection},
@@ -131,7 +131,8 @@ def _deps(asset: Asset, catalogue: Mapping[str, Asset]) -> Iterator[dg.AssetDep]
 
 
 def _description(asset: Asset) -> str:
-    parts = [f"**{asset.spec.title}**", asset.spec.description]
+    # The first line stands beside the name in lists and in the graph, which show no Markdown.
+    parts = [asset.spec.title, asset.spec.description]
     if isinstance(asset.spec, DatasetSpec) and asset.spec.sql:
         parts.append(f"```sql\n{asset.spec.sql.strip()}\n```")
     return "\n\n".join(filter(None, parts))
@@ -473,7 +474,7 @@ def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset]) -> Any:
     return dg.define_asset_job(
         name,
         selection=[asset_key(asset.key) for asset in chosen],
-        description=f"**{spec.title}**\n\n{spec.description}",
+        description=f"{spec.title}\n\n{spec.description}",
         # A failed gate is not mended by another run; a run whose process died is retried.
         tags={"dagster/retry_on_asset_or_op_failure": "false"},
         metadata={"airflow/tags": spec.tags, "airflow/owner": spec.owner},

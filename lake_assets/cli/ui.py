@@ -59,7 +59,9 @@ def command(host: str, port: int) -> list[str]:
     workspace = Path(__file__).parents[2] / "workspace.yaml"
     target = ["-w", str(workspace)] if workspace.exists() else ["-m", "lake_assets.definitions"]
     address = ["--host", host, "--port", str(port)]
-    return [sys.executable, "-m", "dagster", "dev", *target, *address]
+    # `dg dev`, which it advises instead, wants a project's folder; an installed lake has none.
+    quiet = ["-W", "ignore:Function `dev_command` is superseded"]
+    return [sys.executable, *quiet, "-m", "dagster", "dev", *target, *address]
 
 
 def _check_free(host: str, port: int) -> None:
