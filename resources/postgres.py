@@ -287,16 +287,23 @@ def lake_type(shown: str) -> ColumnType | None:
 
 
 def server_words(text: str) -> str:
-    """What the server said, of an error of DuckDB's: neither statement, address nor values.
+    """What the server or libpq said, of an error of DuckDB's: no statement, no value, no detail.
 
-    PostgreSQL and libpq put two blanks after the severity, in every language.
+    PostgreSQL puts two blanks after the severity, in every language.
     """
-    after = re.findall(r"(?:^|[\s:\"])[^\s:\"]+: {2}(.+)", text)
-    said = after[-1] if after else re.sub(r"^.*? failed: ", "", text.split("\n")[0])
-    if not after and '"' in said:
+    english = re.findall(r"\b(?:ERROR|FATAL|PANIC): {2}(.+)", text)
+    tail = text.rpartition('": ')[2]  # after the quoted statement or options
+    other = re.search(r"(?:^|failed: )[^\s:\"]+: {2}(.+)", tail)
+    if english:
+        said = english[-1]
+    elif other:
+        said = other[1]
+    elif "Unable to connect" in text:
+        said = tail.split("\n")[0].split(" failed: ")[-1]
+    else:
         said = "the statement failed without a reason from the server"
-    # Invalid input and out-of-range messages quote the value.
-    said = re.sub(r'(type [^:]+|value|literal)(: )?"[^"]*"', r"\1 (a value)", said)
+    # Messages on input that cannot be converted quote it.
+    said = re.sub(r'(: |\bvalue )"[^"]*"', r"\1(a value)", said)
     return said.strip().rstrip(".")
 
 
