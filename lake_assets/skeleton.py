@@ -18,7 +18,7 @@ from resources.errors import UsageError
 _TEXT = """\
 # 새 파이프라인입니다. 이 파일은 그대로 실행되며, 필요한 대로 고쳐 쓰면 됩니다.
 #   lake validate          틀린 곳을 줄 번호와 함께 모두 알려 줍니다
-#   lake run '+key:"prep/{name}_by_group"'   빠진 파티션을 원천부터 만듭니다
+#   lake run 'group:{name}' --dry-run   빠진 파티션을 보여 줍니다 (--dry-run 없이 실행)
 #   lake schema            편집기 자동 완성에 쓰는 JSON 스키마를 출력합니다
 version: 1
 title: {name} 파이프라인

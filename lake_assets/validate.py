@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -83,24 +84,21 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
     What `loader.py` has against them is not repeated; SQL over inputs that there are not is left.
     """
     by_key = {asset.key: asset for pipeline in pipelines for asset in assets(pipeline)}
-    engine = _engine()
     mistakes: list[Mistake] = []
-    try:
-        for asset in by_key.values():
-            mistakes.extend(_expectations(engine, asset))
-            if isinstance(asset.spec, SourceSpec):
-                mistakes.extend(_source(engine, asset, asset.spec, settings))
-            elif asset.spec.sql is not None and all(key in by_key for key in asset.inputs.values()):
-                mistakes.extend(_dataset(engine, asset, asset.spec, by_key))
-    finally:
-        engine.close()
+    for asset in by_key.values():
+        mistakes.extend(_expectations(asset))
+        if isinstance(asset.spec, SourceSpec):
+            mistakes.extend(_source(asset, asset.spec, settings))
+        elif asset.spec.sql is not None and all(key in by_key for key in asset.inputs.values()):
+            mistakes.extend(_dataset(asset, asset.spec, by_key))
     for pipeline in pipelines:
         mistakes.extend(_unused_params(pipeline))
     return sorted(set(mistakes))
 
 
+@cache
 def _engine() -> duckdb.DuckDBPyConnection:
-    """A database without files, network, extensions or a way to get them."""
+    """A database without files, network, extensions or a way to get them; one a process."""
     engine = duckdb.connect(
         config={
             "enable_external_access": "false",
@@ -118,26 +116,25 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 
 def _dataset(
-    engine: duckdb.DuckDBPyConnection,
     asset: Asset,
     spec: DatasetSpec,
     by_key: Mapping[str, Asset],
 ) -> Iterator[Mistake]:
     assert spec.sql is not None
     tables = {alias: _readable(by_key[key]) for alias, key in asset.inputs.items()}
-    problems = list(_one_select(engine, spec.sql, tables))
+    problems = list(_one_select(spec.sql, tables))
     if not problems:
         values = _values(asset)
-        unknown = list(_unknown_parameters(engine, spec.sql, values))
+        unknown = list(_unknown_parameters(spec.sql, values))
         problems = unknown
         if not unknown:
-            with _tables(engine, tables):
-                found = _described(engine, spec.sql, values, tables)
+            with _tables(tables):
+                found = _described(spec.sql, values, tables)
             if isinstance(found, _Problem):
                 problems = [found]
             else:
-                problems = list(_constants(engine, spec.sql, tables))
-                yield from _compare(asset, spec, found, _select_lines(engine, spec.sql))
+                problems = list(_constants(spec.sql, tables))
+                yield from _compare(asset, spec, found, _select_lines(spec.sql))
     for problem in problems:
         yield _in_sql(asset, ("sql",), spec.sql, problem)
 
@@ -219,12 +216,10 @@ def _lake_type(kind: str) -> str:
 # --- sources -------------------------------------------------------------------------------------
 
 
-def _source(
-    engine: duckdb.DuckDBPyConnection, asset: Asset, spec: SourceSpec, settings: Settings | None
-) -> Iterator[Mistake]:
+def _source(asset: Asset, spec: SourceSpec, settings: Settings | None) -> Iterator[Mistake]:
     params = _param_values(asset.pipeline.spec.params)
     if spec.filter is not None:
-        for problem in _condition(engine, asset, spec.filter, params):
+        for problem in _condition(asset, spec.filter, params):
             yield _in_sql(asset, ("filter",), spec.filter, problem)
     there = settings is not None and spec.connection in settings.connections
     kind = settings.connections[spec.connection].kind if settings and there else ""
@@ -280,16 +275,14 @@ def _parsed(text: str, dialect: str) -> Iterator[_Problem]:
 # --- conditions ----------------------------------------------------------------------------------
 
 
-def _expectations(engine: duckdb.DuckDBPyConnection, asset: Asset) -> Iterator[Mistake]:
+def _expectations(asset: Asset) -> Iterator[Mistake]:
     for section in ("gates", "checks"):
         for name, condition in getattr(asset.spec, section).expect.items():
-            for problem in _condition(engine, asset, condition, {}):
+            for problem in _condition(asset, condition, {}):
                 yield _in_sql(asset, (section, "expect", name), condition, problem)
 
 
-def _condition(
-    engine: duckdb.DuckDBPyConnection, asset: Asset, condition: str, params: Mapping[str, Any]
-) -> Iterator[_Problem]:
+def _condition(asset: Asset, condition: str, params: Mapping[str, Any]) -> Iterator[_Problem]:
     """A boolean expression over one row of the asset's own columns."""
     unknown = list(_placeholders(condition, tuple(params)))
     for match in _PLACEHOLDER.finditer(condition):
@@ -302,33 +295,31 @@ def _condition(
         return
     bound = _PLACEHOLDER.sub(lambda match: f"${match[1]}" if match[1] else match[0], condition)
     # The condition stands on lines of its own, so a comment in it ends with it.
-    for problem in _bound_condition(engine, asset, f"SELECT\n{bound}\n", params):
+    for problem in _bound_condition(asset, f"SELECT\n{bound}\n", params):
         at = None if problem.line is None else max(problem.line - 1, 1)
         yield _Problem(at, problem.what, problem.cure)
 
 
-def _bound_condition(
-    engine: duckdb.DuckDBPyConnection, asset: Asset, select: str, params: Mapping[str, Any]
-) -> Iterator[_Problem]:
-    problems = list(_one_select(engine, select, {}))
-    problems = problems or list(_unknown_parameters(engine, select, params))
+def _bound_condition(asset: Asset, select: str, params: Mapping[str, Any]) -> Iterator[_Problem]:
+    problems = list(_one_select(select, {}))
+    problems = problems or list(_unknown_parameters(select, params))
     if problems:
         yield from problems
         return
     example = "for example: amount >= 0"
-    node = _tree(engine, select)["statements"][0]["node"]
+    node = _tree(select)["statements"][0]["node"]
     plain = node.get("from_table", {}).get("type") == "EMPTY" and len(node["select_list"]) == 1
-    if not plain or any(one.get("class") == "SUBQUERY" for one in _nodes(node)):
+    if not plain or any(one.get("class") == "SUBQUERY" for one in _all_nodes(select)):
         yield _Problem(2, "is not one condition over the columns of a row", example)
         return
     tables = {"row": {name: kind.duckdb() for name, kind in asset.types.items()}}
     condition = select.removeprefix("SELECT\n")
-    with _tables(engine, tables):
+    with _tables(tables):
         # WHERE refuses aggregates and windows, which see other rows.
         where = f'SELECT 1 FROM "row" WHERE (\n{condition})'
-        found = _described(engine, f'{select}FROM "row"', params, tables)
-        also = _described(engine, where, params, tables)
-        yield from _constants(engine, select, tables)
+        found = _described(f'{select}FROM "row"', params, tables)
+        also = _described(where, params, tables)
+        yield from _constants(select, tables)
     if isinstance(found, _Problem):
         yield found
     elif found[0][1] != "BOOLEAN":
@@ -340,8 +331,9 @@ def _bound_condition(
 # --- DuckDB --------------------------------------------------------------------------------------
 
 
-def _tree(engine: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
-    row = engine.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone()
+@lru_cache(maxsize=64)
+def _tree(sql: str) -> dict[str, Any]:
+    row = _engine().execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone()
     assert row is not None
     found: dict[str, Any] = json.loads(row[0])
     return found
@@ -357,15 +349,18 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(value)
 
 
+@lru_cache(maxsize=64)
+def _all_nodes(sql: str) -> tuple[dict[str, Any], ...]:
+    return tuple(_nodes(_tree(sql)))
+
+
 def _line_at(sql: str, offset: int) -> int:
     return 1 if offset == _NOWHERE else sql.encode()[:offset].count(b"\n") + 1
 
 
-def _one_select(
-    engine: duckdb.DuckDBPyConnection, sql: str, tables: Mapping[str, object]
-) -> Iterator[_Problem]:
+def _one_select(sql: str, tables: Mapping[str, object]) -> Iterator[_Problem]:
     """Exactly one SELECT that reads `tables`, and nothing else: no file, address or other table."""
-    tree = _tree(engine, sql)
+    tree = _tree(sql)
     if tree["error"]:
         what = tree["error_message"].split("\n")[0]
         if tree["error_type"] != "parser":
@@ -383,12 +378,12 @@ def _one_select(
         return
     own = {
         entry["key"].lower()
-        for node in _nodes(tree)
+        for node in _all_nodes(sql)
         for entry in node.get("cte_map", {}).get("map", [])
     }
     known = {name.lower() for name in tables}
     read: set[str] = set()
-    for node in _nodes(tree):
+    for node in _all_nodes(sql):
         kind, line = node.get("type"), _line_at(sql, node.get("query_location", _NOWHERE))
         if kind == "BASE_TABLE":
             name = node["table_name"]
@@ -411,10 +406,8 @@ def _one_select(
             yield _Problem(1, f"the input {name!r} is not read", "take it out of `inputs`")
 
 
-def _unknown_parameters(
-    engine: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Any]
-) -> Iterator[_Problem]:
-    for node in _nodes(_tree(engine, sql)):
+def _unknown_parameters(sql: str, values: Mapping[str, Any]) -> Iterator[_Problem]:
+    for node in _all_nodes(sql):
         if node.get("class") == "PARAMETER" and node["identifier"] not in values:
             name = node["identifier"]
             at = re.search(rf"\${re.escape(name)}\b", sql)
@@ -422,9 +415,9 @@ def _unknown_parameters(
             yield _Problem(line, f"there is no parameter ${name}", nearest(name, values))
 
 
-def _select_lines(engine: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]:
+def _select_lines(sql: str) -> dict[str, int]:
     """The line of each named item of the outermost SELECT, where it is one."""
-    node = _tree(engine, sql)["statements"][0]["node"]
+    node = _tree(sql)["statements"][0]["node"]
     lines = {}
     for item in node.get("select_list", []):
         name = item.get("alias") or (item.get("column_names") or [""])[-1]
@@ -434,18 +427,16 @@ def _select_lines(engine: duckdb.DuckDBPyConnection, sql: str) -> dict[str, int]
 
 
 @contextmanager
-def _tables(
-    engine: duckdb.DuckDBPyConnection, tables: Mapping[str, Mapping[str, str]]
-) -> Iterator[None]:
+def _tables(tables: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
     """Empty tables for as long as something is bound against them."""
-    engine.execute("BEGIN")
+    _engine().execute("BEGIN")
     try:
         for name, columns in tables.items():
             listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns.items())
-            engine.execute(f"CREATE TABLE {_quoted(name)} ({listed})")
+            _engine().execute(f"CREATE TABLE {_quoted(name)} ({listed})")
         yield
     finally:
-        engine.execute("ROLLBACK")
+        _engine().execute("ROLLBACK")
 
 
 def _quoted(name: str) -> str:
@@ -453,36 +444,29 @@ def _quoted(name: str) -> str:
 
 
 def _described(
-    engine: duckdb.DuckDBPyConnection,
     sql: str,
     values: Mapping[str, Any],
     tables: Mapping[str, Mapping[str, str]],
 ) -> list[tuple[str, str]] | _Problem:
     """The columns that the SQL gives, with DuckDB's types; or what DuckDB has against it."""
     statement = sql.rstrip().rstrip(";")
-    used = {
-        node["identifier"]
-        for node in _nodes(_tree(engine, sql))
-        if node.get("class") == "PARAMETER"
-    }
+    used = {node["identifier"] for node in _all_nodes(sql) if node.get("class") == "PARAMETER"}
     bound = {name: value for name, value in values.items() if name in used}
     try:
-        rows = engine.execute(f"DESCRIBE {statement}", bound).fetchall()
+        rows = _engine().execute(f"DESCRIBE {statement}", bound).fetchall()
     except duckdb.Error as error:
         return _explained(str(error), sql, tables)
     renamed = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
     return [(row[0], renamed.get(row[1], row[1])) for row in rows]
 
 
-def _constants(
-    engine: duckdb.DuckDBPyConnection, sql: str, tables: Mapping[str, Mapping[str, str]]
-) -> Iterator[_Problem]:
+def _constants(sql: str, tables: Mapping[str, Mapping[str, str]]) -> Iterator[_Problem]:
     """Text that is cast to, or compared with, a type that it cannot be: DATE '2024-02-30'."""
     kinds: dict[str, set[str]] = {}
     for columns in tables.values():
         for name, kind in columns.items():
             kinds.setdefault(name, set()).add(kind)
-    for node in _nodes(_tree(engine, sql)):
+    for node in _all_nodes(sql):
         parts = [node.get(key) for key in ("left", "right", "input", "lower", "upper", "child")]
         children = [part for part in (*parts, *(node.get("children") or [])) if part]
         wanted: set[str] = set()
@@ -500,7 +484,7 @@ def _constants(
             if one["class"] == "CONSTANT" and isinstance(one["value"].get("value"), str):
                 text, kind = one["value"]["value"], min(wanted)
                 asked = f"SELECT TRY_CAST($text AS {kind}) IS NULL"
-                row = engine.execute(asked, {"text": text}).fetchone()
+                row = _engine().execute(asked, {"text": text}).fetchone()
                 if row and row[0] and one["value"]["type"]["id"] == "VARCHAR":
                     line = _line_at(sql, one["query_location"])
                     yield _Problem(line, f"{text!r} is no {_lake_type(kind)}")
