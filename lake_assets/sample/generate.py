@@ -191,7 +191,7 @@ def _state(path: Path) -> _State | None:
             row = con.execute("SELECT * FROM sample_state").fetchone()
         return _State(*row) if row else None
     except (duckdb.Error, TypeError) as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             raise TransientError(
                 f"{path} is open for writing in another program; close it and try again."
             ) from None

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from lake_assets.sample.generate import tables, write_duckdb
+from lake_assets.loader import SHIPPED, assets, read_pipelines
+from lake_assets.materialise import source_table
+from lake_assets.sample.generate import dirty_day, tables, write_duckdb
 from lake_assets.sample.postgres import write_postgres
-from resources.settings import Sample
+from lake_assets.spec import SourceSpec
+from resources.settings import Sample, load_settings
+from resources.source import Span, open_source
+from tests.servers.environment import write_pg_environment
 from tests.servers.postgres import PostgresServer
 
 SAMPLE = Sample(days=210, until="2026-02-28", scale=0.1)
@@ -55,3 +60,47 @@ def test_postgres_has_what_duckdb_has(tmp_path: Path, postgres_server: PostgresS
     assert types["/BIC/ZMATTXT"] == ["character varying", 60, None, None]
     assert types["/BIC/ZSALESP"][0] == "bigint"
     assert types["CHANGED_AT"][0] == "timestamp without time zone"
+
+
+@pytest.mark.server
+def test_pipelines_read_the_same_from_either(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """No pipeline file differs between `local` and `pg`: types, rows and totals are equal."""
+    database = postgres_server.create_database("sample_either")
+    address = {
+        "host": postgres_server.host,
+        "port": postgres_server.port,
+        "user": postgres_server.user,
+        "dbname": database,
+    }
+    write_postgres(address, SAMPLE, TODAY)
+    write_duckdb(tmp_path, SAMPLE, TODAY)
+    file = write_pg_environment(
+        tmp_path / "environments", postgres_server.port, database, postgres_server.user
+    )
+    environ = {"LAKE_HOME": str(tmp_path), "LAKE_ENVIRONMENTS": str(file.parent)}
+    dirty = dirty_day(SAMPLE, TODAY)
+    assert dirty is not None
+    span = Span(dirty, dirty + timedelta(days=3), "daily")
+    pipelines, mistakes = read_pipelines([SHIPPED])
+    assert mistakes == []
+    checked = 0
+    for asset in (asset for pipeline in pipelines for asset in assets(pipeline)):
+        if not isinstance(asset.spec, SourceSpec):
+            continue
+        checked += 1
+        table = source_table(asset, asset.spec, {})
+        found = {}
+        for env in ("local", "pg"):
+            with open_source(load_settings(env, environ), asset.spec.connection) as source:
+                types = {column.name: column.type for column in source.describe(table)}
+                assert [types[column.source] for column in table.columns] == [
+                    column.type for column in table.columns
+                ]
+                with source.read(table, span if table.window else None) as reading:
+                    rows = [row for batch in reading.batches for row in batch.to_pylist()]
+                    found[env] = (reading.schema, rows, dict(reading.totals))
+        assert found["local"] == found["pg"]
+        assert len(found["pg"][1]) > 100
+    assert checked == 2
