@@ -131,7 +131,8 @@ class DuckDBFile(DuckDBTables):
                 f"{what}, connection {self.where}: the file is in use or cannot be read "
                 f"({type(error).__name__}). Wait until its writer has closed it, then try again."
             )
-        if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+        said = duckdb.CatalogException | duckdb.BinderException | duckdb.PermissionException
+        if isinstance(error, said):
             return PermanentError(f"{what}, connection {self.where}: {text}")
         # Other messages may quote a value.
         return PermanentError(

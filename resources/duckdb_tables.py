@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,8 @@ def open_duckdb(*, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection
             "autoload_known_extensions": "false",
             "threads": threads,
             "memory_limit": memory_limit,
-            "temp_directory": f"{tempfile.gettempdir()}/lake-duckdb",
+            # Its own: a DuckDB that ends deletes every DuckDB's files in a folder it shared.
+            "temp_directory": f"{tempfile.gettempdir()}/lake-duckdb-{uuid.uuid4().hex}",
         },
     )
     db.execute("SET GLOBAL TimeZone = 'UTC'")  # instants leave as UTC, wherever this runs
@@ -204,13 +206,17 @@ class DuckDBTables(ABC):
                 )
                 reader = self._run(cursor, select, fields).to_arrow_reader(BATCH_ROWS)
                 self._check_schema(table, reader.schema)
-            yield Reading(
-                schema=reader.schema,
-                batches=self._batches(reader, table),
-                totals=totals,
-                route=self.route,
-                reconciled="same snapshot",
-            )
+            try:
+                yield Reading(
+                    schema=reader.schema,
+                    batches=self._batches(reader, table),
+                    totals=totals,
+                    route=self.route,
+                    reconciled="same snapshot",
+                )
+            finally:
+                # Whoever keeps the reading keeps the reader, and that the database, open.
+                reader.close()
 
     # -- one reading, step by step --
 
