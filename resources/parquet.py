@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 
 Profile = Literal["modern", "hive1"]
 
-#: A million rows × 14 columns: 32k rows a group 0.39 CPU s, 12.1 MB; 128k 0.33 s, 9.6 MB; 1M 0.30 s,
-#: 8.7 MB and eight times the memory.
+#: A million rows × 14 columns: 32k rows a group 0.39 CPU s, 12.1 MB; 128k 0.33 s, 9.6 MB; 1M 0.30
+#: s, 8.7 MB and eight times the memory.
 ROW_GROUP = 131_072
 
 # Page v1 and a footer of version 2.6 are what every reader since Spark 3.3 takes; page v2 gave 5 %
-# more bytes and saved no CPU. Statistics cost 0.03 CPU s a million rows and let readers skip groups.
-# All columns as dictionaries: 0.74 CPU s and 29.6 MB. `hive1` is what Hive 1.2.1 was seen to read.
+# more bytes and saved no CPU. Statistics (0.03 CPU s a million rows) let readers skip groups. With
+# dictionaries for all columns: 0.74 CPU s, 29.6 MB. `hive1` is what Hive 1.2.1 was seen to read.
 _PROFILES: dict[Profile, dict[str, Any]] = {
     "modern": {
         "version": "2.6",
