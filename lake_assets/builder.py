@@ -15,6 +15,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from lake_assets import record, versions
 from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
@@ -50,7 +53,7 @@ def external(asset: Asset, spec: SourceSpec) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=["src", spec.connection, asset.name],
         group_name=asset.pipeline.name,
-        description=f"{spec.title}\n\n{spec.connection}: {_table(spec)}",
+        description=f"{spec.title} – {spec.connection}: {_table(spec)}",
         kinds={spec.connection, "table"},
         owners=[asset.owner],
         metadata={"lake/title": spec.title, "lake/connection": spec.connection},
@@ -112,7 +115,7 @@ def build_asset(
 
         params = _params(asset, context)
         work = Work(asset, settings, open_store(settings), catalogue, params, rows_before)
-        keys = list(context.partition_keys) if context.has_partition_key_range else [""]
+        keys = list(context.partition_keys) if asset.partitions else [""]
         yield from _run(context, work, keys, version)
 
     return step
@@ -131,11 +134,11 @@ def _deps(asset: Asset, catalogue: Mapping[str, Asset]) -> Iterator[dg.AssetDep]
 
 
 def _description(asset: Asset) -> str:
-    # The first line stands beside the name in lists and in the graph, which show no Markdown.
-    parts = [asset.spec.title, asset.spec.description]
+    # Lists and the graph show the beginning on one line, without Markdown.
+    parts = [" – ".join(filter(None, (asset.spec.title, asset.spec.description)))]
     if isinstance(asset.spec, DatasetSpec) and asset.spec.sql:
         parts.append(f"```sql\n{asset.spec.sql.strip()}\n```")
-    return "\n\n".join(filter(None, parts))
+    return "\n\n".join(parts)
 
 
 def _kinds(asset: Asset) -> set[str]:
@@ -301,7 +304,7 @@ def _run(
     except LakeError as error:
         failure = _failure(error)
     except Exception:
-        yield from _one_by_one(asset, done, version)
+        yield from _one_by_one(context.instance, asset, done, version)
         raise
     refused = [one.outcome for one in done if one.outcome.published is None]
     if failure is None and refused:
@@ -309,7 +312,7 @@ def _run(
     if failure is None:
         yield from _all_at_once(context, asset, done)
         return
-    yield from _one_by_one(asset, done, version)
+    yield from _one_by_one(context.instance, asset, done, version)
     raise failure
 
 
@@ -357,16 +360,18 @@ def _all_at_once(
     if not single:
         for one in done:
             context.add_asset_metadata(one.metadata, partition_key=one.outcome.key)
-            for side in _sides(asset):
-                yield _evaluation(asset, side, one.outcome)
     yield dg.MaterializeResult(
         metadata=done[0].metadata if single else None, data_version=dg.DataVersion(content)
     )
+    if not single:
+        yield from _evaluations(context.instance, asset, outcomes)
     for side in _sides(asset):
         yield dg.AssetCheckResult(check_name=side, **record.check_fields(side, outcomes))
 
 
-def _one_by_one(asset: Asset, done: Sequence[_Done], version: str) -> Iterator[Any]:
+def _one_by_one(
+    instance: dg.DagsterInstance, asset: Asset, done: Sequence[_Done], version: str
+) -> Iterator[Any]:
     for one in done:
         if one.outcome.published:
             yield dg.AssetMaterialization(
@@ -378,23 +383,39 @@ def _one_by_one(asset: Asset, done: Sequence[_Done], version: str) -> Iterator[A
                     "dagster/data_version": one.outcome.published.sha256,
                 },
             )
-        for side in _sides(asset):
-            if side == record.GATES or one.outcome.published:
-                yield _evaluation(asset, side, one.outcome)
+    yield from _evaluations(instance, asset, [one.outcome for one in done])
 
 
 def _sides(asset: Asset) -> list[str]:
     return [record.GATES, record.CHECKS] if has_checks(asset) else [record.GATES]
 
 
-def _evaluation(asset: Asset, side: str, outcome: Outcome) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=asset_key(asset.key),
-        check_name=side,
-        partition=outcome.key or None,
-        blocking=side == record.GATES,
-        **record.check_fields(side, [outcome]),
+def _evaluations(
+    instance: dg.DagsterInstance, asset: Asset, outcomes: Sequence[Outcome]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """What each partition's checks found, after its materialisation is in the history.
+
+    The UI shows a check's status only where the evaluation names the partition's newest
+    materialisation; of a refused partition that is the one it keeps.
+    """
+    newest = versions.latest(
+        instance, asset_key(asset.key), [one.key for one in outcomes] if asset.partitions else None
     )
+    for outcome in outcomes:
+        found = newest.get(outcome.key)
+        target = found and AssetCheckEvaluationTargetMaterializationData(
+            storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp
+        )
+        for side in _sides(asset):
+            if side == record.GATES or outcome.published:
+                yield dg.AssetCheckEvaluation(
+                    asset_key=asset_key(asset.key),
+                    check_name=side,
+                    partition=outcome.key or None,
+                    blocking=side == record.GATES,
+                    target_materialization_data=target,
+                    **record.check_fields(side, [outcome]),
+                )
 
 
 def _refused(asset: Asset, refused: Sequence[Outcome], asked: int) -> dg.Failure:
@@ -474,7 +495,7 @@ def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset]) -> Any:
     return dg.define_asset_job(
         name,
         selection=[asset_key(asset.key) for asset in chosen],
-        description=f"{spec.title}\n\n{spec.description}",
+        description=" – ".join(filter(None, (spec.title, spec.description))),
         # A failed gate is not mended by another run; a run whose process died is retried.
         tags={"dagster/retry_on_asset_or_op_failure": "false"},
         metadata={"airflow/tags": spec.tags, "airflow/owner": spec.owner},
