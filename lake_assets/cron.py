@@ -20,12 +20,12 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("day of week", 0, 7, _WEEKDAYS),
 )
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_PART = re.compile(r"(\*|([0-9a-z]+)(?:-([0-9a-z]+))?)(?:/([0-9]+))?")
+_PART = re.compile(r"(\*|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]+))?")
 
 
 def check_cron(text: str) -> str:
     """`text` itself where it is five valid fields that can ever fire; else `ValueError`."""
-    fields = text.lower().split()
+    fields = text.split()
     if len(fields) != 5:
         names = ", ".join(name for name, *_ in _FIELDS)
         raise ValueError(f"a cron has five fields ({names}), this one has {len(fields)}")
@@ -41,11 +41,7 @@ def _values(field: str, name: str, low: int, high: int, names: list[str]) -> set
     for part in field.split(","):
         match = _PART.fullmatch(part)
         if not match:
-            words = f", names ({names[0]}-{names[-1]})" if names else ""
-            raise ValueError(
-                f"{name} {part!r}: allowed are {low}-{high}{words}, *, ranges (1-5), lists (1,15) "
-                "and steps (*/10); L, W, # and ? are not"
-            )
+            raise ValueError(_allowed(name, part, low, high, names))
         whole, first, last, step = match.groups()
         if step is not None and (whole != "*" and last is None):
             raise ValueError(f"{name} {part!r}: a step needs * or a range before it, */{step}")
@@ -60,9 +56,16 @@ def _values(field: str, name: str, low: int, high: int, names: list[str]) -> set
 
 
 def _number(word: str, name: str, low: int, high: int, names: list[str]) -> int:
-    if word in names:
-        return low + names.index(word)
+    if word.lower() in names:
+        return low + names.index(word.lower())
     if not word.isdecimal() or not low <= int(word) <= high:
-        words = f" or {names[0]}-{names[-1]}" if names else ""
-        raise ValueError(f"{name} {word!r}: allowed are {low}-{high}{words}")
+        raise ValueError(_allowed(name, word, low, high, names))
     return int(word)
+
+
+def _allowed(name: str, found: str, low: int, high: int, names: list[str]) -> str:
+    words = f" or {names[0]}-{names[-1]}" if names else ""
+    return (
+        f"{name} {found!r}: allowed are {low}-{high}{words}, *, ranges (1-5), lists (1,15) and "
+        "steps (*/10); L, W, # and ? are not"
+    )

@@ -135,7 +135,7 @@ def read_pipelines(
             mistakes.extend(error.mistakes)
             broken.append(file)
     mistakes.extend(_check_all(pipelines, broken, today or datetime.now(ZONE).date()))
-    return pipelines, mistakes
+    return pipelines, sorted(set(mistakes))
 
 
 def assets(pipeline: Pipeline) -> list[Asset]:
@@ -300,7 +300,8 @@ def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
         yield asset.mistake(("columns", column), what, "give the column another name")
     yield from _undeclared(asset, ("order_by",), spec.order_by)
     if asset.run.runner == "docker" and not asset.run.image:
-        yield asset.mistake(("run",), "runner docker needs an image")
+        place = (*asset.place, "run") if spec.run else ("run",)
+        yield asset.pipeline.file.mistake(place, "run: runner docker needs an image")
     for section in ("gates", "checks"):
         yield from _check_rules(asset, section, getattr(spec, section))
     if isinstance(spec, SourceSpec):
@@ -533,8 +534,6 @@ def _check_pipeline(pipeline: Pipeline, jobs: dict[str, str]) -> Iterator[Mistak
         if name in (*PARTITION_NAMES, *QUERY_NAMES):
             cure = f"these mean the partition: {', '.join((*PARTITION_NAMES, *QUERY_NAMES))}"
             yield file.mistake(("params", name), f"params: {name!r} is taken", cure)
-    if spec.run.runner == "docker" and not spec.run.image and spec.run.model_fields_set:
-        yield file.mistake(("run",), "run: runner docker needs an image")
     yield from _check_task_ids(pipeline)
     yield from _check_schedules(pipeline, jobs)
 

@@ -78,8 +78,11 @@ class _Match:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
 def _iso_date(value: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+    if not re.fullmatch(_DATE, value):
         raise ValueError("write a date as YYYY-MM-DD")
     try:
         date.fromisoformat(value)
@@ -121,7 +124,9 @@ TypeName = Annotated[
     ),
 ]
 IsoDate = Annotated[
-    str, AfterValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date"})
+    str,
+    AfterValidator(_iso_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DATE}$"}),
 ]
 Cron = Annotated[str, AfterValidator(check_cron)]
 Scalar = Annotated[str | int | float | bool, BeforeValidator(_is_scalar)]

@@ -1,0 +1,366 @@
+"""Pipeline folders: found, read, and every structural mistake told at its line.
+
+Here: `lake_assets/loader.py` over small files. Not here: SQL (`test_validate.py`), records by
+themselves (`test_spec.py`).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lake_assets.loader import (
+    SHIPPED,
+    Pipeline,
+    assets,
+    job_name,
+    load_pipelines,
+    pipeline_folders,
+    read_pipelines,
+    scheduled,
+    window_kind,
+)
+from lake_assets.spec import SourceSpec
+from resources.yamlfile import Mistake, Mistakes
+from tests.pipeline_files import SALES, changed, line_of, write
+
+TODAY = date(2026, 7, 1)
+
+#: A monthly dataset that can be added to the file, and how it begins.
+MONTH = """\
+  by_month:
+    title: 월별
+    partitions:
+      monthly: {start: "2024-01-01"}
+    inputs: [raw/sales]
+    sql: SELECT count(*) AS n FROM sales
+    columns: {n: int64}
+"""
+#: One that has no partitions.
+WHOLE = """\
+  whole:
+    title: 전체
+    partitions: none
+    inputs: [raw/sales]
+    sql: SELECT count(*) AS n FROM sales
+    columns: {n: int64}
+"""
+TRANSFORM = """\
+import polars as pl
+from polars import LazyFrame
+import datetime as dt
+
+
+def make(sales: pl.DataFrame, least: int, partition: str, *, partition_end: "dt.date") -> LazyFrame:
+    return sales.lazy()
+"""
+
+
+def transformed(reference: str) -> str:
+    """The file with a transform instead of SQL."""
+    before, after = SALES.index("    sql: |"), SALES.index("    columns:\n      region: string")
+    return f"{SALES[:before]}    transform: {reference}\n{SALES[after:]}"
+
+
+def load(folder: Path, **files: str) -> list[Pipeline]:
+    return load_pipelines([write(folder, files)], TODAY)
+
+
+def told(folder: Path, files: dict[str, str]) -> list[Mistake]:
+    return sorted(read_pipelines([write(folder, files)], TODAY)[1])
+
+
+def test_records_of_a_file(tmp_path: Path) -> None:
+    text = changed(
+        (
+            "    title: 지역별 매출\n",
+            "    title: 지역별 매출\n    owner: a@b.kr\n    run: {retries: 5}\n",
+        ),
+        ("params:\n", "run: {retries: 2, pool: bw}\nparams:\n"),
+    )
+    (pipeline,) = load(tmp_path, sales=text + WHOLE)
+    source, dataset, whole = assets(pipeline)
+    assert (source.key, source.kind, source.layer, source.name) == (
+        "raw/sales",
+        "source",
+        "raw",
+        "sales",
+    )
+    assert (source.owner, source.run.retries, source.run.pool) == ("team:data", 2, "bw")
+    assert source.partitions is not None
+    assert source.partitions.span.start == "2024-01-01"
+    assert source.types["amount"].scale == 2
+    assert (dataset.kind, dataset.owner, dataset.inputs) == (
+        "dataset",
+        "a@b.kr",
+        {"sales": "raw/sales"},
+    )
+    assert (dataset.run.retries, dataset.run.pool) == (5, "bw")  # the nearer wins, key by key
+    assert dataset.task_id == "prep__by_region"
+    assert whole.partitions is None
+    assert isinstance(source.spec, SourceSpec)
+    assert window_kind(source.spec) == "date"
+
+
+def test_folders(tmp_path: Path) -> None:
+    one = write(tmp_path / "one", {"b": SALES, "_off": "x: [", ".off": "x: ["})
+    text = changed(("  sales:\n", "  other:\n"), ("[raw/sales]", "{sales: raw/other}"),
+                   ("  by_region:", "  by_other:"))  # fmt: skip
+    two = write(tmp_path / "two", {"a": text})
+    assert [p.name for p in load_pipelines([one, two], TODAY)] == ["b", "a"]
+    assert pipeline_folders({}) == [SHIPPED]
+    assert pipeline_folders({"LAKE_PIPELINES": f"{one}:{two}:"}) == [SHIPPED, one, two]
+
+
+def test_the_shipped_files_load() -> None:
+    names = [pipeline.name for pipeline in load_pipelines([SHIPPED])]
+    assert names == ["bw_sales_result_daily", "bw_sales_result_monthly", "customer_master"]
+
+
+# Each: what is changed in the file, words of the line, what is told, words of the cure.
+CASES: dict[str, tuple[list[tuple[str, str]], str, str, str]] = {
+    "connection": ([("hana_bw", "hana_bwx")], "connection:", "no connection", "'hana_bw'"),
+    "input": ([("[raw/sales]", "[raw/sale]")], "inputs:", "no asset 'raw/sale'", "'raw/sales'"),
+    "itself": ([("[raw/sales]", "[prep/by_region]")], "inputs:", "feeds itself", "take one"),
+    "input twice": ([("[raw/sales]", "[raw/sales, raw/sales]")], "inputs:", "twice", ""),
+    "order": ([("order_by: [id]", "order_by: [ids]")], "order_by:", "no column 'ids'", "'id'"),
+    "order twice": ([("order_by: [id]", "order_by: [id, id]")], "order_by:", "id twice", ""),
+    "sums": ([("sums: [amount]", "sums: [amout]")], "sums:", "no column 'amout'", "'amount'"),
+    "sum of text": ([("sums: [amount]", "sums: [region]")], "sums:", "string, not a number", "id"),
+    "unique": ([("unique: [id]", "unique: [key]")], "unique:", "no column 'key'", "amount, id"),
+    "accepted": ([("        region: [", "        regio: [")], "regio:", "no column", "'region'"),
+    "accepted value": ([("부산]", "2]")], "서울", "2 does not fit the column region", "text"),
+    "range": ([("        amount: {m", "        amont: {m")], "amont:", "no column", "'amount'"),
+    "range value": ([("min: 0", 'min: "0"')], 'min: "0"', "'0' does not fit", "a number"),
+    "range order": ([("min: 0", "min: 2000000")], "max:", "max is smaller than min", ""),
+    "window": ([("sold_on}", "sold}")], "window:", "no column 'sold'", "'sold_on'"),
+    "window kind": (
+        [("sold_on}", "sold_on, kind: yyyymmdd}")],
+        "window:",
+        "'yyyymmdd' does not fit the column sold_on, which is date",
+        "yyyymmdd: string",
+    ),
+    "window type": ([("sold_on}", "amount}")], "window:", "no kind fits the column amount", "date"),
+    "no window": ([("    window: {column: sold_on}\n", "")], "  sales:", "a window", "window:"),
+    "needless window": (
+        [('  daily: {start: "2024-01-01"}', "  none"), ("partitions:\n  none", "partitions: none"),
+         (" AND dt = $partition_start", "")],
+        "window:", "without partitions", "take the window out",
+    ),
+    "keys": ([("2024-01-01", "1957-01-01")], "start:", "25,383 partitions", "at most 25,000"),
+    "far ahead": ([("2024-01-01", "2027-08-01")], "start:", "more than a year ahead", "year right"),
+    "schema": ([("    table: /BIC/AZSD_O0100", "    query: SELECT 1\n    schema: X")], "schema:",
+               "schema belongs to a table", "give table"),
+    "local query": ([("    table:", "    local_query: SELECT 1\n    table:")], "local_query:",
+                    "local_query belongs to a query", "give query"),
+    "partition column": ([("      id: int64", "      id: int64\n      dt: date")], "dt: date",
+                         "dt is the partition column", "another name"),
+    "tags": ([("0.ETL", "ETL")], "tags:", "number 1 begins with '0.'", "<action>"),
+    "tag twice": ([('"매출"]', '"1.Start:SAP"]')], "tags:", "stands here twice", ""),
+    "param name": ([("  least:", "  partition:"), ("$least", "$partition")], "  partition:",
+                   "'partition' is taken", "these mean the partition"),
+    "docker": ([("params:", "run: {runner: docker}\nparams:")], "run:", "needs an image", ""),
+    "schedule asset": (
+        [('cron: "0 6 * * *"', 'cron: "0 6 * * *"\n  assets: [raw/sale]')],
+        "assets:", "this file has no asset 'raw/sale'", "'raw/sales'",
+    ),
+    "formerly": ([("    title: 지역", "    formerly: [raw/sales]\n    title: 지역")], "formerly:",
+                 "the key of an asset that there is", "free"),
+    "task id": ([("    title: 지역별", "    task_id: raw__sales\n    title: 지역별")], "task_id:",
+                "that of raw/sales too", "unique"),
+    "range of none": (
+        [("    inputs: [", "    range: true\n    partitions: none\n    inputs: ["),
+         (" AND dt = $partition_start", "")],
+        "range: true", "for partitioned datasets", "take it out",
+    ),
+    "two partitions": (
+        [("datasets:\n", "datasets:\n" + MONTH)], "schedule:",
+        "its assets have 2 kinds of partitions (raw/sales: daily from 2024-01-01; "
+        "prep/by_month: monthly from 2024-01-01)", "`schedules:`",
+    ),
+    "a day of a month": (
+        [("datasets:\n", "datasets:\n" + MONTH), ("schedule:\n  cron: \"0 6 * * *\"\n", ""),
+         ("title: 지역별 매출\n    inputs: [raw/sales]",
+          "title: 지역별 매출\n    inputs: {m: prep/by_month, sales: raw/sales}")],
+        "inputs: {m", "a day cannot be made of the month prep/by_month", "make it monthly",
+    ),
+    "range of a month": (
+        [("datasets:\n", "datasets:\n" + MONTH.replace("    in", "    range: true\n    in")),
+         ("schedule:\n  cron: \"0 6 * * *\"\n", "")],
+        "range: true", "range: true needs a monthly input", "range: false",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mistake_is_told_at_its_line(name: str, tmp_path: Path) -> None:
+    changes, words, what, cure = CASES[name]
+    text = changed(*changes)
+    (found,) = told(tmp_path, {"sales": text})
+    assert found.file.endswith("sales/pipeline.yaml")
+    assert found.line == line_of(text, words)
+    assert what in found.what
+    assert cure in found.cure
+
+
+def test_all_mistakes_of_all_files_at_once(tmp_path: Path) -> None:
+    other = changed(("hana_bw", "hana"), ("title: 지역별", "titel: 지역별"))
+    third = "version: 1\n  title: x\n"
+    found = told(tmp_path, {"a": changed(("sums: [amount]", "sums: [x]")), "b": other, "c": third})
+    places = {(Path(m.file).parent.name, m.line) for m in found}
+    assert ("a", line_of(SALES, "sums:")) in places
+    assert ("b", line_of(other, "titel:")) in places
+    assert ("c", 2) in places
+    with pytest.raises(Mistakes, match="mistakes:"):
+        load_pipelines([tmp_path], TODAY)
+
+
+def test_a_broken_file_makes_no_other_mistakes(tmp_path: Path) -> None:
+    """Its assets are known by name; where it is no YAML, an unknown input is not judged."""
+    reader = changed(
+        ("sources:\n", "sources_:\n"),
+        ("  by_region:", "  by_other:"),
+        ("[raw/sales]", "[raw/sales]"),
+    )
+    start = reader.index("sources_:")
+    reader = reader[:start] + reader[reader.index("datasets:") :]
+    for broken in (changed(("owner: team:data\n", "")), "version: 1\n  title: x\n"):
+        found = told(tmp_path, {"a": broken, "b": reader})
+        assert [Path(mistake.file).parent.name for mistake in found] == ["a"]
+
+
+def test_a_key_declared_twice_is_told_at_both_places(tmp_path: Path) -> None:
+    found = told(tmp_path, {"a": SALES, "b": SALES})
+    lines = [line_of(SALES, "  sales:"), line_of(SALES, "  by_region:")]
+    assert sorted({(Path(m.file).parent.name, m.line) for m in found}) == [
+        (name, line) for name in "ab" for line in lines
+    ]
+    assert f"a/pipeline.yaml:{lines[0]} too" in next(m.what for m in found if "/b/" in m.file)
+
+
+def test_a_cycle_is_told_at_each_of_its_inputs(tmp_path: Path) -> None:
+    a = changed(("[raw/sales]", "{sales: raw/sales, far: prep/far}"))
+    b = changed(("  sales:\n", "  more:\n"), ("  by_region:", "  far:"),
+                ("[raw/sales]", "{sales: prep/by_region}"))  # fmt: skip
+    found = told(tmp_path, {"a": a, "b": b})
+    assert [(Path(m.file).parent.name, m.line) for m in found] == [
+        ("a", line_of(a, "inputs:")),
+        ("b", line_of(b, "inputs:")),
+    ]
+    assert found[0].what.endswith("a cycle: prep/by_region ← prep/far ← prep/by_region")
+
+
+def test_names_of_folders_and_jobs(tmp_path: Path) -> None:
+    two = changed(
+        ('schedule:\n  cron: "0 6 * * *"\n',
+         'schedules:\n  early: {cron: "0 6 * * *"}\n  late: {cron: "0 9 * * *"}\n'),
+    )  # fmt: skip
+    other = changed(("  sales:\n", "  more:\n"), ("  by_region:", "  far:"),
+                    ("[raw/sales]", "{sales: raw/more}"))  # fmt: skip
+    (mistake,) = told(tmp_path / "1", {"a": two, "a__late": other})
+    assert mistake.line == line_of(other, "schedule:")
+    assert "the job 'a__late' is in" in mistake.what
+    (mistake,) = told(tmp_path / "2", {"Sales": SALES})
+    assert "'Sales' is no name of a pipeline" in mistake.what
+    first, second = tmp_path / "3", tmp_path / "4"
+    write(first, {"a": SALES})
+    write(second, {"a": other})
+    _, found = read_pipelines([first, second, tmp_path / "gone"], TODAY)
+    assert ["two pipelines 'a'" in m.what or "no such folder" in m.what for m in found] == [
+        True
+    ] * 2
+
+
+def test_what_a_schedule_runs(tmp_path: Path) -> None:
+    schedules = (
+        'schedules:\n  day: {cron: "0 6 * * *", assets: [prep/by_region]}\n'
+        '  month: {cron: "0 7 1 * *", assets: [prep/by_month]}\n'
+    )
+    text = changed(
+        ('schedule:\n  cron: "0 6 * * *"\n', schedules),
+        ("title: 지역별 매출\n    inputs: [raw/sales]",
+         "title: 지역별 매출\n    inputs: {all: prep/whole, sales: raw/sales}"),
+    )  # fmt: skip
+    (pipeline,) = load(tmp_path, sales=text + MONTH + WHOLE)
+    chosen = {name: [a.key for a in scheduled(pipeline, name)] for name in ("day", "month")}
+    # The unpartitioned asset joins the job that it feeds; what is partitioned has to be named.
+    assert chosen == {"day": ["prep/by_region", "prep/whole"], "month": ["prep/by_month"]}
+    assert job_name(pipeline, "day") == "sales__day"
+    assert job_name(pipeline, "") == "sales"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words", "what"),
+    [
+        ("sales: pl.", "sale: pl.", "def make", "no input or parameter 'sale'"),
+        ("sales: pl.DataFrame, ", "", "def make", "the input 'sales' is no argument"),
+        ("least: int", "lest: int", "def make", "no input or parameter 'lest'"),
+        ("sales: pl.DataFrame", "sales", "def make", "needs the annotation of a frame"),
+        ("sales: pl.DataFrame", "sales: pl.Series", "def make", "needs the annotation of a frame"),
+        ("-> LazyFrame", "-> dict", "def make", "the frame it returns"),
+        ("-> LazyFrame", "", "def make", "the frame it returns"),
+        ("least: int", "least: complex", "def make", "no annotation of a parameter"),
+        (", *, partition_end", ", /, partition_end", "def make", "cannot be given by name"),
+        ("partition_end:", "**partition_end:", "def make", "not Python"),
+        ("return sales", "retur sales", "retur", "not Python"),
+    ],
+)
+def test_a_transform_is_read_and_not_imported(
+    tmp_path: Path, old: str, new: str, words: str, what: str
+) -> None:
+    text = transformed("t.py:make")
+    files = {"sales": text, "sales/t.py": "raise SystemExit\n" + TRANSFORM}
+    assert told(tmp_path, files) == []
+    python = changed((old, new), text=files["sales/t.py"])
+    found = told(tmp_path, {**files, "sales/t.py": python})
+    assert any(what in m.what for m in found), found
+    assert {(Path(m.file).name, m.line) for m in found} == {("t.py", line_of(python, words))}
+
+
+@pytest.mark.parametrize(
+    ("reference", "what", "cure"),
+    [
+        ("u.py:make", "there is no file", "'t.py'"),
+        ("t.py:mak", "has no function 'mak'", "'make'"),
+    ],
+)
+def test_a_transform_that_is_not_there(
+    tmp_path: Path, reference: str, what: str, cure: str
+) -> None:
+    text = transformed(reference)
+    (found,) = told(tmp_path, {"sales": text, "sales/t.py": TRANSFORM})
+    assert found.line == line_of(text, "transform:")
+    assert what in found.what
+    assert cure in found.cure
+
+
+def test_a_thousand_assets_load_without_engines_in_a_second(tmp_path: Path) -> None:
+    head, rest = SALES.split("sources:\n")
+    source, dataset = rest.split("datasets:\n")
+    for n in range(100):
+        sources = "".join(source.replace("  sales:", f"  s{n}_{m}:") for m in range(5))
+        datasets = "".join(
+            dataset.replace("by_region:", f"d{n}_{m}:").replace(
+                "[raw/sales]", f"{{sales: raw/s{n}_{m}}}"
+            )
+            for m in range(5)
+        )
+        write(tmp_path, {f"p{n}": f"{head}sources:\n{sources}datasets:\n{datasets}"})
+    began = time.process_time()
+    pipelines = load_pipelines([tmp_path], TODAY)
+    assert sum(len(assets(pipeline)) for pipeline in pipelines) == 1000
+    assert time.process_time() - began < 1  # 0.25 measured
+
+
+def test_the_loader_imports_no_engine() -> None:
+    code = (
+        "import sys, lake_assets.loader as l; l.load_pipelines([l.SHIPPED]);"
+        "print({'dagster', 'duckdb', 'sqlglot', 'pyarrow', 'pandas'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
