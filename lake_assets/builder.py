@@ -403,8 +403,12 @@ def _evaluations(
     )
     for outcome in outcomes:
         found = newest.get(outcome.key)
-        target = found and AssetCheckEvaluationTargetMaterializationData(
-            storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp
+        target = (
+            AssetCheckEvaluationTargetMaterializationData(
+                storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp
+            )
+            if found
+            else None
         )
         for side in _sides(asset):
             if side == record.GATES or outcome.published:

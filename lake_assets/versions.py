@@ -38,6 +38,7 @@ class Materialised:
     """
 
     partition: str
+    storage_id: int
     run_id: str
     timestamp: float
     code_version: str | None
@@ -90,6 +91,7 @@ def _materialised(record: EventLogRecord) -> Materialised:
     rows = _value(event, ROWS)
     return Materialised(
         partition=event.partition or "",
+        storage_id=record.storage_id,
         run_id=record.run_id,
         timestamp=record.timestamp,
         code_version=tags.get("dagster/code_version"),
