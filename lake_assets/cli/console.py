@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import click
@@ -60,9 +60,14 @@ def own_terminal(verbose: bool) -> Iterator[Console]:
     Dagster copies a run's standard output and error into its log and shows them, DEBUG lines and
     all. Here the process' own two go nowhere for that time and progress has a copy of the real one.
     """
-    fds = _descriptors()
-    if verbose or fds is None:
+    if verbose:
         yield console()
+        return
+    fds = _descriptors()
+    if fds is None:
+        screen = console()
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield screen
         return
     kept = [os.dup(fd) for fd in fds]
     with os.fdopen(os.dup(fds[0]), "w", encoding="utf-8", buffering=1) as progress:

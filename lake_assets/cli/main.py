@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from resources.errors import LakeError
+from resources.settings import environment_files
 from resources.yamlfile import Mistakes, nearest
 
 #: Command → its module and the line that `lake --help` shows, known without importing it.
@@ -89,7 +90,10 @@ def _say(error: LakeError, as_json: bool) -> None:
 
 def _set_env(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
     if value:
-        # Variables, so that the graph this process imports and processes it starts see the same.
+        files = environment_files()
+        if value not in files:
+            raise click.BadParameter(f"there is no environment {value!r}; {nearest(value, files)}")
+        # A variable, so that the graph this process imports and processes it starts see the same.
         os.environ["LAKE_ENV"] = value
 
 

@@ -307,5 +307,9 @@ def show_result(screen: Console, story: Story, verbose: bool) -> None:
     if verbose:
         for failed in failures:
             screen.print(failed.trace, markup=False)
+    if any(skip.kind == "not yet" for skip in story.skipped):
+        screen.print(
+            "\nWhat is missing can run too: put + before an asset to take its inputs along."
+        )
     counts = f"{len(story.ended)} runs" if len(story.ended) != 1 else "1 run"
     screen.print(f"\n{counts}, {len(failures)} failed, {seconds(story.work)} s")

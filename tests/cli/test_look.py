@@ -1,0 +1,193 @@
+"""Commands that need no run: list, validate, new, schema, peek, and mistakes in the words."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lake_assets.cli.main import _COMMANDS, cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def lake(*words: str) -> Result:
+    return CliRunner().invoke(cli, words)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LAKE_ENV", "local")
+    monkeypatch.delenv("LAKE_PIPELINES", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rnu"], "There is no command 'rnu'; did you mean 'run'? allowed: demo, list,"),
+        (["list", "--asset"], "No such option '--asset'"),
+        (["run"], "Missing argument 'SELECTION"),
+        (["peek", "raw/custome"], "There is no asset or source 'raw/custome'; did you mean 'raw/c"),
+        (["peek", "raw/customer", "--rows", "0"], "0 is not in the range 1<=x<=10000"),
+        (["list", "--env", "pord"], "there is no environment 'pord'; did you mean 'prod'?"),
+        (["--env", "pord", "validate"], "there is no environment 'pord'"),
+        (["new", "Sales"], "'Sales' is no name of a pipeline"),
+        (["demo", "--scale", "0"], "0.0 is not in the range 0<x<=1000"),
+        (["demo", "--env", "prod"], "The environment 'prod' has real sources"),
+        (["ui", "--port", "99999"], "99999 is not in the range"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_no_traceback(words: list[str], message: str) -> None:
+    result = lake(*words)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_every_command_has_examples_and_json(command: str) -> None:
+    result = lake(command, "--help")
+    assert result.exit_code == 0
+    assert f"  lake {command}" in result.output.partition("Examples:")[2]
+    assert "--json" in result.output
+    assert "--env" in result.output
+
+
+_PIPELINE = [
+    *("name", "title", "description", "owner", "tags"),
+    *("partitions", "schedule", "assets", "file"),
+]
+_ASSET = ["key", "title", "pipeline", "kind", "partitions", "from", "owner", "columns"]
+
+
+def test_list() -> None:
+    document = json.loads(lake("list", "--json").output)
+    assert [one["name"] for one in document["pipelines"]] == [
+        "bw_sales_result_daily",
+        "bw_sales_result_monthly",
+        "customer_master",
+    ]
+    assert set(document["pipelines"][0]) == set(_PIPELINE)
+    [raw] = [one for one in document["assets"] if one["key"] == "raw/bw_sales_result"]
+    assert set(raw) == set(_ASSET)
+    assert raw["from"] == ["src/hana_bw/bw_sales_result"]
+    assert raw["columns"]["amount"] == "decimal(18,2)"
+    assert set(json.loads(lake("list", "--assets", "--json").output)) == {"assets"}
+
+
+def test_list_aligns_korean() -> None:
+    rows = json.loads(lake("list", "--assets", "--json").output)["assets"]
+    lines = lake("list", "--assets").output.splitlines()[1:]
+    starts = set()
+    for line, row in zip(lines, rows, strict=True):
+        before = line.rstrip().removesuffix(row["pipeline"])
+        # A Hangul syllable is one character and two columns wide.
+        starts.add(len(before) + sum("가" <= one <= "힣" for one in before))
+    assert len(starts) == 1
+
+
+def test_hand_written_assets_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lake("new", "extra", "--folder", str(tmp_path)).exit_code == 0
+    (tmp_path / "extra" / "assets.py").write_text(
+        "import dagster as dg\n"
+        "@dg.asset(key=['prep', 'by_hand'], deps=['other'], owners=['team:x'])\n"
+        "def by_hand(): ...\n"
+    )
+    monkeypatch.setenv("LAKE_PIPELINES", str(tmp_path))
+    rows = json.loads(lake("list", "--assets", "--json").output)["assets"]
+    [row] = [one for one in rows if one["key"] == "prep/by_hand"]
+    assert (row["from"], row["owner"], row["kind"]) == (["other"], "team:x", "python")
+
+
+def test_new_writes_a_pipeline_that_is_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = lake("new", "my_first", "--folder", str(tmp_path))
+    assert result.exit_code == 0
+    assert f"written: {tmp_path}/my_first/pipeline.yaml" in result.output
+    assert f"LAKE_PIPELINES={tmp_path} lake validate" in result.output
+    monkeypatch.setenv("LAKE_PIPELINES", str(tmp_path))
+    result = lake("validate")
+    assert (result.exit_code, result.output) == (
+        0,
+        "4 pipelines, 8 assets, environment local: no mistake\n",
+    )
+    assert lake("new", "my_first").exit_code == 2
+
+
+def test_validate_tells_all_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake("new", "my_first", "--folder", str(tmp_path))
+    file = tmp_path / "my_first" / "pipeline.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("connection: hana_bw", "conection: hana_bw"))
+    monkeypatch.setenv("LAKE_PIPELINES", str(tmp_path))
+    line = text.splitlines().index("    connection: hana_bw") + 1
+    result = lake("validate")
+    assert result.exit_code == 2
+    assert f"my_first/pipeline.yaml:{line}: " in result.stderr
+    assert "did you mean 'connection'" in result.stderr
+    document = json.loads(lake("validate", "--json").output)
+    assert document["ok"] is False
+    assert document["exit_code"] == 2
+    assert {"file", "line", "what", "cure"} == set(document["mistakes"][0])
+    assert line in {one["line"] for one in document["mistakes"]}
+    # The graph does not load either, and says the same without a traceback.
+    code = "from lake_assets.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "raw/x"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 2
+    assert f"pipeline.yaml:{line}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_schema() -> None:
+    document = json.loads(lake("schema").output)
+    assert document["title"] == "pipeline.yaml"
+    assert document == json.loads(lake("schema", "--json").output)
+
+
+def test_peek_at_what_is_not_there() -> None:
+    result = lake("peek", "raw/customer")
+    assert result.exit_code == 75
+    assert "raw/customer is not in the lake yet: lake run +raw/customer" in result.stderr
+    document = json.loads(lake("peek", "raw/customer", "--json").output)
+    assert (document["ok"], document["exit_code"]) == (False, 75)
+
+
+def test_light_commands_do_not_import_dagster() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from lake_assets.cli.main import cli\n"
+        "for words in (['--help'], ['list'], ['run', '--help'], ['validate'], ['schema']):\n"
+        "    assert CliRunner().invoke(cli, words).exit_code == 0, words\n"
+        "    assert 'dagster' not in sys.modules, words\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = (
+        f"{sys.executable} -c 'from lake_assets.cli.main import main; main()' schema | head -1"
+    )
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert (done.stdout, done.stderr) == ("{\n", "")
