@@ -17,6 +17,7 @@ from resources.errors import UsageError
 # All of its columns are declared: one that is not would be shown as a change of the source.
 _TEXT = """\
 # 새 파이프라인입니다. 이 파일은 그대로 실행되며, 필요한 대로 고쳐 쓰면 됩니다.
+# (로컬 환경의 원천 데이터는 lake demo 가 만듭니다)
 #   lake validate          틀린 곳을 줄 번호와 함께 모두 알려 줍니다
 #   lake run 'group:{name}' --dry-run   빠진 파티션을 보여 줍니다 (--dry-run 없이 실행)
 #   lake schema            편집기 자동 완성에 쓰는 JSON 스키마를 출력합니다
