@@ -10,6 +10,7 @@ import importlib
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +52,9 @@ _DAGSTER_YAML = "telemetry:\n  enabled: false\n"
 
 #: After a signal, what runs has these seconds to clean up behind itself.
 GRACE = 5.0
+
+#: Host and process of a run that a command executes.
+PROCESS_TAG = "lake/process"
 
 #: An operator sees a failure at once; waiting minutes for another try is a scheduler's task. The
 #: run's own config stays empty, so a re-execution from the UI has the retries of the asset.
@@ -149,7 +153,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     config = home / "dagster.yaml"
     if not config.exists():
         shipped = Path(__file__).parents[1] / "deploy" / "dagster.yaml"
-        config.write_text(shipped.read_text() if shipped.exists() else _DAGSTER_YAML)
+        text = shipped.read_text() if shipped.exists() else _DAGSTER_YAML
+        config.write_text(text.replace("$DAGSTER_HOME", str(home)))
     os.environ["DAGSTER_HOME"] = str(home)
     return dg.DagsterInstance.get()
 
@@ -169,6 +174,8 @@ def carry_out(
     repository = location.load()
     graph = repository.asset_graph
     settled: dict[Unit, bool] = {}
+    _end_lost(instance)
+    tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}", **(tags or {})}
     with _stoppable(instance) as stop:
         while True:
             current = plan(graph, history, wanted, settled)
@@ -176,7 +183,7 @@ def carry_out(
                 yield Rest(current.skipped)
                 return
             for step in current.waves[0]:
-                for event in _run(instance, location, repository, step, tags or {}, stop):
+                for event in _run(instance, location, repository, step, tags, stop):
                     if isinstance(event, Ended):
                         settled.update(event.units)
                     yield event
@@ -390,7 +397,17 @@ def _is_interruption(event: dg.DagsterEvent) -> bool:
     return False
 
 
-# -- signals
+# -- processes and signals
+
+
+def _end_lost(instance: dg.DagsterInstance) -> None:
+    """A run whose process was killed would be shown as running for ever; it failed."""
+    host = socket.gethostname()
+    running = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    for run in instance.get_runs(dg.RunsFilter(statuses=running)):
+        where, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
+        if where == host and not Path(f"/proc/{pid}").exists():
+            instance.report_run_failed(run, f"Its process {pid} is gone.")
 
 
 @dataclass

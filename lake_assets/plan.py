@@ -235,14 +235,30 @@ def _quoted(text: str) -> str:
 
 
 def short(partitions: Sequence[str]) -> str:
-    """`2025-01-01 … 2025-01-31 (31)`, or the few there are.
+    """Few keys themselves, more as first, last and count; `of` where some between are missing.
 
     >>> short(["2025-01-01", "2025-01-02"])
     '2025-01-01, 2025-01-02'
+    >>> short(["2025-01-01", "2025-01-02", "2025-01-03"])
+    '2025-01-01 … 2025-01-03 (3)'
+    >>> short(["2025-01", "2025-02", "2025-12"])
+    '2025-01 … 2025-12 (3 of 12)'
     """
     if len(partitions) <= 2:
         return ", ".join(partitions)
-    return f"{partitions[0]} … {partitions[-1]} ({len(partitions)})"
+    count = len(partitions)
+    between = _place(partitions[-1]) - _place(partitions[0]) + 1
+    told = f"{count} of {between}" if between > count else str(count)
+    return f"{partitions[0]} … {partitions[-1]} ({told})"
+
+
+def _place(partition: str) -> int:
+    """A number that grows by one from day to day or month to month; 0 for other keys."""
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", partition):
+        return date.fromisoformat(partition).toordinal()
+    if re.fullmatch(r"\d{4}-\d{2}", partition):
+        return int(partition[:4]) * 12 + int(partition[5:])
+    return 0
 
 
 def seoul_time(timestamp: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,6 +76,7 @@ def test_a_run_of_the_code_location(instance: dg.DagsterInstance) -> None:
         "dagster/asset_partition_range_start": "2025-01-01",
         "dagster/asset_partition_range_end": "2025-01-03",
         "dagster/code_location": "lake",
+        "lake/process": f"{socket.gethostname()}:{os.getpid()}",
         "lake/why": "a test",
     } | {name: value for name, value in tags.items() if name.startswith("dagster/git")}
     assert record.remote_job_origin is not None
@@ -153,13 +155,40 @@ def test_reasons_in_one_line(
 @pytest.mark.parametrize(
     ("signum", "wish", "most"),
     [
-        (signal.SIGTERM, "slow=raw/sales", 4.0),
-        (signal.SIGINT, "slow=raw/sales", 4.0),
+        (signal.SIGTERM, "slow=raw/sales", 20.0),
+        (signal.SIGINT, "slow=raw/sales", 20.0),
         # Nothing interrupts a call into C; the process ends after the grace time.
-        (signal.SIGTERM, "stuck=raw/sales", 8.0),
+        (signal.SIGTERM, "stuck=raw/sales", 25.0),
     ],
 )
 def test_signals(tmp_path: Path, signum: signal.Signals, wish: str, most: float) -> None:
+    process, home = slow_process(tmp_path, wish)
+    begun = time.monotonic()
+    process.send_signal(signum)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signum, (out, err)
+    assert time.monotonic() - begun < most
+    assert statuses(home) == [dg.DagsterRunStatus.CANCELED]
+
+
+def test_a_killed_process_leaves_no_run_that_runs_for_ever(tmp_path: Path) -> None:
+    process, home = slow_process(tmp_path, "slow=raw/sales")
+    process.kill()
+    process.communicate(timeout=60)
+    assert statuses(home) == [dg.DagsterRunStatus.STARTED]
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        run(instance, "raw/customer")
+    assert statuses(home) == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+
+
+def statuses(home: Path) -> list[dg.DagsterRunStatus]:
+    """Of all runs, the newest first."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        return [record.dagster_run.status for record in instance.get_run_records()]
+
+
+def slow_process(tmp_path: Path, wish: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """`lake run` in the midst of an asset, and its instance."""
     code = (
         "import functools, sys, lake_assets.execute as e\n"
         "e.Location = functools.partial(e.Location, 'tests.small_lake')\n"
@@ -181,14 +210,7 @@ def test_signals(tmp_path: Path, signum: signal.Signals, wish: str, most: float)
         if b"made raw/sales" in line:
             break
     time.sleep(0.2)
-    begun = time.monotonic()
-    process.send_signal(signum)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + signum, (out, err)
-    assert time.monotonic() - begun < most
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        statuses = [record.dagster_run.status for record in instance.get_run_records()]
-    assert statuses == [dg.DagsterRunStatus.CANCELED]
+    return process, home
 
 
 def test_the_ui_re_executes_from_failure(
