@@ -21,8 +21,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from lake_assets import record, versions
 from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
-from lake_assets.partitions import ZONE, days, definition, key_of
-from lake_assets.spec import DatasetSpec, PipelineSpec, SourceSpec
+from lake_assets.partitions import ZONE, days, definition, key_of, newest
+from lake_assets.spec import DatasetSpec, Partitions, PipelineSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Settings
 
@@ -515,7 +515,7 @@ def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
         job=job,
         cron_schedule=pipeline.spec.named_schedules[name].cron,
         execution_timezone=ZONE,
-        execution_fn=_tick(definition(kinds[0] if kinds else None), fired_by),
+        execution_fn=_tick(kinds[0] if kinds else None, fired_by),
         default_status=dg.DefaultScheduleStatus.RUNNING
         if fired_by == "dagster"
         else dg.DefaultScheduleStatus.STOPPED,
@@ -524,17 +524,19 @@ def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
     return [job, schedule]
 
 
-def _tick(partitions_def: Any, fired_by: str) -> Callable[[dg.ScheduleEvaluationContext], Any]:
-    """What a tick means: the newest partition that is whole by then."""
+def _tick(
+    partitions: Partitions | None, fired_by: str
+) -> Callable[[dg.ScheduleEvaluationContext], Any]:
+    """What a tick means: the newest partition that is whole by then, in Asia/Seoul."""
 
     def tick(context: dg.ScheduleEvaluationContext) -> Any:
         if fired_by == "airflow":
             return dg.SkipReason("Airflow fires this schedule in this environment.")
-        if partitions_def is None:
+        if partitions is None:
             return dg.RunRequest()
-        key = partitions_def.get_last_partition_key(current_time=context.scheduled_execution_time)
+        key = newest(partitions, context.scheduled_execution_time)
         if key is None:
-            return dg.SkipReason("No partition is whole at this time.")
+            return dg.SkipReason("No partition ends before this time.")
         return dg.RunRequest(partition_key=key)
 
     return tick

@@ -7,9 +7,10 @@ partition reads. Not here: where a partition's file is (`resources/store.py`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -55,6 +56,21 @@ def days(cadence: Cadence, key: str) -> tuple[date, date]:
 
 def key_of(cadence: Cadence, day: date) -> str:
     return day.isoformat() if cadence == "daily" else f"{day:%Y-%m}"
+
+
+def newest(partitions: Partitions, moment: datetime) -> str | None:
+    """The last partition that has ended by `moment` (with zone); None before the first has.
+
+    >>> newest(Partitions(daily=Daily(start="2025-01-01")), datetime(2025, 7, 1, 21, tzinfo=UTC))
+    '2025-07-01'
+    """
+    cadence, span = partitions.cadence, partitions.span
+    today = moment.astimezone(ZoneInfo(ZONE)).date()
+    if span.end:
+        today = min(today, date.fromisoformat(span.end))
+    running = days(cadence, key_of(cadence, today))[0]
+    key = key_of(cadence, running - timedelta(days=1))
+    return key if days(cadence, key)[0] >= date.fromisoformat(span.start) else None
 
 
 def input_keys(

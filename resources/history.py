@@ -1,8 +1,8 @@
 """The instance's event log on SQLite, with its connections kept open.
 
-Here: one storage class that `deploy/dagster.yaml` names for the local environment. Not here: what is
-written to the history, which is Dagster's. It touches Dagster's storage classes, so it is looked at
-with every new version (pinned in `deploy/constraints.txt`).
+Here: one storage class that `deploy/dagster.yaml` names for the local environment. Not here: what
+is written to the history, which is Dagster's. It touches Dagster's storage classes, so it is looked
+at with every new version (pinned in `deploy/constraints.txt`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import StaticPool
+
+from resources.errors import UsageError
 
 #: Shards (one a run, and the index) whose connection stays open in a process.
 MOST_OPEN = 16
@@ -41,9 +43,11 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> KeptSqliteEventLogStorage:
-        """`base_dir` may begin with `~` or hold `$DAGSTER_HOME`."""
+        """`base_dir` may hold variables such as `$DAGSTER_HOME`; one that is not set is refused."""
         folder = os.path.expandvars(str(config_value["base_dir"]))
-        return cls(base_dir=os.path.expanduser(folder), inst_data=inst_data)  # noqa: PTH111
+        if "$" in folder:
+            raise UsageError(f"dagster.yaml: base_dir {folder!r} holds a variable that is not set.")
+        return cls(base_dir=folder, inst_data=inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:

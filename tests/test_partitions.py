@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import dagster as dg
@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake_assets.partitions import consecutive, days, definition, input_keys, key_of
+from lake_assets.partitions import consecutive, days, definition, input_keys, key_of, newest
 from lake_assets.spec import Partitions
 
 DAYS = st.dates(date(1990, 1, 1), date(2100, 12, 31))
 
 
 def daily(start: date, end: date | None = None) -> Partitions:
-    return Partitions.model_validate({"daily": {"start": str(start), "end": end and str(end)}})
+    span = {"start": str(start)} | ({"end": str(end)} if end else {})
+    return Partitions.model_validate({"daily": span})
 
 
 def monthly(start: date) -> Partitions:
@@ -65,6 +66,25 @@ def test_inputs(
     cadence: str, key: str, upstream: Partitions, existing: tuple[str, ...], expected: list[str]
 ) -> None:
     assert input_keys(cadence, key, upstream, existing) == expected  # type: ignore[arg-type]
+
+
+@given(
+    st.datetimes(datetime(2024, 1, 1), datetime(2026, 1, 31), timezones=st.timezones()),
+    st.sampled_from(
+        [
+            {"daily": {"start": "2024-06-03"}},
+            {"daily": {"start": "2024-06-03", "end": "2025-02-01"}},
+            {"monthly": {"start": "2024-06-01"}},
+            {"monthly": {"start": "2024-06-01", "end": "2025-02-01"}},
+        ]
+    ),
+)
+def test_the_newest_whole_partition_is_dagsters(moment: datetime, spec: dict[str, object]) -> None:
+    partitions = Partitions.model_validate(spec)
+    theirs = definition(partitions)
+    assert theirs is not None
+    keys = theirs.get_partition_keys(current_time=moment)
+    assert newest(partitions, moment) == (keys[-1] if keys else None)
 
 
 @given(st.lists(DAYS, unique=True, max_size=40))
