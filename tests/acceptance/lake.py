@@ -89,6 +89,7 @@ def pg_environment(
     folder: Path,
     server: PostgresServer,
     database: str,
+    /,
     *,
     parquet: str = "modern",
     **address: Any,
