@@ -7,7 +7,7 @@ Dagster project can write these keys; nothing of the lake is needed. Not here: D
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,7 +24,7 @@ class Hints:
     is a daemon's address (`unix://…`, `tcp://host:2375`).
     """
 
-    tags: tuple[str, ...] | None = None
+    tags: Sequence[str] | None = None
     task_id: str | None = None
     queue: str | None = None
     runner: str | None = None
@@ -36,8 +36,8 @@ class Hints:
     retries: int | None = None
 
 
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "tags": (list, tuple),
+_KINDS: dict[str, type] = {
+    "tags": list,
     "params": dict,
     "priority": int,
     "retries": int,
@@ -68,7 +68,7 @@ def read_hints(name: str, metadata: Mapping[str, Any]) -> Hints:
         elif word == "task_id" and not _TASK_ID.fullmatch(str(value)):
             mistakes.append(f"{key} is {value!r}; allowed: letters, digits, _ . - up to 250")
         else:
-            found[word] = value if word != "tags" else tuple(map(str, value))
+            found[word] = value
     if mistakes:
         raise ValueError(f"{name}: " + "; ".join(mistakes))
     return Hints(**found)

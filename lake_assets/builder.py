@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -101,24 +102,31 @@ def build_asset(
         from lake_assets.materialise import Work
         from resources.store import open_store
 
-        instance = context.instance
-        key = asset_key(asset.key)
-
-        def rows_before(partition: str) -> int | None:
-            if asset.partitions is None:
-                found = versions.latest(instance, key, None)
-                return found[""].rows if found else None
-            start = days(asset.partitions.cadence, partition)[0]
-            before = key_of(asset.partitions.cadence, start - timedelta(days=1))
-            found = versions.latest(instance, key, [before])
-            return found[before].rows if before in found else None
-
-        params = _params(asset, context)
-        work = Work(asset, settings, open_store(settings), catalogue, params, rows_before)
         keys = list(context.partition_keys) if asset.partitions else [""]
-        yield from _run(context, work, keys, version)
+        counted: dict[str, int | None] = {}
+        before = partial(_rows_before, asset, context.instance, counted)
+        params = _params(asset, context)
+        work = Work(asset, settings, open_store(settings), catalogue, params, before)
+        yield from _run(context, work, keys, version, counted)
 
     return step
+
+
+def _rows_before(
+    asset: Asset, instance: dg.DagsterInstance, counted: Mapping[str, int | None], key: str
+) -> int | None:
+    """Rows of the partition before: as counted in this run, else as the history has it.
+
+    Of an unpartitioned asset: those of its last materialisation.
+    """
+    before: list[str] | None = None
+    if asset.partitions:
+        cadence = asset.partitions.cadence
+        before = [key_of(cadence, days(cadence, key)[0] - timedelta(days=1))]
+        if before[0] in counted:
+            return counted[before[0]]
+    found = versions.latest(instance, asset_key(asset.key), before)
+    return next((one.rows for one in found.values()), None)
 
 
 def _deps(asset: Asset, catalogue: Mapping[str, Asset]) -> Iterator[dg.AssetDep]:
@@ -271,7 +279,11 @@ class _Done:
 
 
 def _run(
-    context: dg.AssetExecutionContext, work: Work, keys: Sequence[str], version: str
+    context: dg.AssetExecutionContext,
+    work: Work,
+    keys: Sequence[str],
+    version: str,
+    counted: dict[str, int | None],
 ) -> Iterator[Any]:
     """Materialise, then report: all at once where all went well, one by one where some did not.
 
@@ -298,6 +310,8 @@ def _run(
                 else {}
             )
             done.append(_Done(outcome, metadata))
+            if outcome.published:
+                counted[outcome.key] = outcome.rows
             if time.monotonic() - said > PROGRESS_SECONDS:
                 said = time.monotonic()
                 context.log.info(f"{len(done)} of {len(keys)} partitions, last {outcome.key}")

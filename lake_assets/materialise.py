@@ -245,6 +245,7 @@ def _query(
             files=work.store.files(parts),
             columns=list(upstream.spec.columns),
             partition_column=parts[0].column,
+            zoneless=_zoneless(upstream) if work.settings.store.parquet == "hive1" else (),
         )
     with sql_engine.query(
         work.asset.key,
@@ -270,6 +271,11 @@ def _query(
         if problems:
             raise PermanentError(f"{work.asset.key}: what the SQL gives does not fit: {problems}")
         yield (batch.select(names) for batch in reader)
+
+
+def _zoneless(asset: Asset) -> list[str]:
+    """Hive's INT96 timestamps have no zone: an instant is kept as its UTC wall time."""
+    return [name for name, type_ in asset.types.items() if type_.name == "timestamptz"]
 
 
 def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:

@@ -6,7 +6,7 @@ is allowed (`validate.py`) and which partitions an input has (`materialise.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -26,11 +26,15 @@ Value = str | int | float | bool | date
 
 @dataclass(frozen=True)
 class View:
-    """An input as SQL sees it: its files, its columns and the partition column, if it has one."""
+    """An input as SQL sees it: its files, its columns and the partition column, if it has one.
+
+    `zoneless` are columns of instants that the files keep without a zone, in UTC (`hive1`).
+    """
 
     files: Sequence[str]
     columns: Sequence[str]
     partition_column: str | None
+    zoneless: Collection[str] = ()
 
 
 @contextmanager
@@ -82,16 +86,22 @@ def _name(name: str) -> str:
 
 def _view(alias: str, view: View) -> str:
     files = ", ".join(literal(file, "duckdb") for file in view.files)
-    columns = [*view.columns, *([view.partition_column] if view.partition_column else [])]
+    columns = [
+        f"{_name(name)} AT TIME ZONE 'UTC' AS {_name(name)}"
+        if name in view.zoneless
+        else _name(name)
+        for name in view.columns
+    ]
     options = "union_by_name = true, hive_partitioning = false"
     if view.partition_column:
+        columns.append(_name(view.partition_column))
         kind = "DATE" if view.partition_column == "dt" else "VARCHAR"
         options = (
             "union_by_name = true, hive_partitioning = true, "
             f"hive_types = {{{literal(view.partition_column, 'duckdb')}: {kind}}}"
         )
     return (
-        f"CREATE VIEW {_name(alias)} AS SELECT {', '.join(map(_name, columns))} "
+        f"CREATE VIEW {_name(alias)} AS SELECT {', '.join(columns)} "
         f"FROM read_parquet([{files}], {options})"
     )
 

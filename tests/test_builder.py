@@ -256,6 +256,59 @@ def test_parameters_reach_the_sql(
     assert str(table["tax"][2].as_py()) == "1.25"
 
 
+def test_rows_are_compared_with_the_day_before_in_the_same_run(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with duckdb.connect(str(settings.home / "sources" / "hana_bw.duckdb")) as source:
+        source.execute('DELETE FROM SAPBW."/BIC/SALES" WHERE "ID" BETWEEN 22 AND 29')
+    text = SALES.replace("fresh: 2d", "rows: {change: 0.5}")
+    defs = build_definitions(settings, write(tmp_path, sales=text))
+    (tmp_path / "i").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "i")) as instance:
+        result = run((defs, instance), "raw/sales", partition="2025-01-01", to="2025-01-04")
+        assert result.success
+        # Day 3 has 2 rows after 10, day 4 has 10 after 2.
+        red = {key[2] for key, passed in checks(result).items() if not passed}
+        assert red == {None, "2025-01-03", "2025-01-04"}
+
+
+def test_instants_read_alike_in_both_profiles(settings: Settings, tmp_path: Path) -> None:
+    with duckdb.connect(str(settings.home / "sources" / "hana_bw.duckdb")) as source:
+        source.execute("SET TimeZone = 'UTC'")
+        source.execute(
+            "CREATE TABLE instants AS SELECT TIMESTAMPTZ '2025-01-01 15:00:00.000001' AS seen_at"
+        )
+    text = """
+version: 1
+title: 시각
+description: 시각
+owner: team:a
+tags: ["0.ETL", "1.Start:SAP", "2.End:HDFS", 시각]
+sources:
+  instants: {title: 시각, connection: hana_bw, table: instants, columns: {seen_at: timestamptz}}
+datasets:
+  local:
+    title: 서울
+    inputs: [raw/instants]
+    sql: SELECT seen_at, CAST(seen_at AS VARCHAR) AS seoul FROM instants
+    columns: {seen_at: timestamptz, seoul: string}
+"""
+    pipelines = write(tmp_path, sales=SALES, instants=text)
+    for profile in ("modern", "hive1"):
+        environment = settings.environment.model_copy(
+            update={"store": settings.store.model_copy(update={"parquet": profile})}
+        )
+        one = Settings(env=profile, home=settings.home, environment=environment)
+        defs = build_definitions(one, pipelines)
+        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[asset_key("raw/instants"), asset_key("prep/local")]
+        )
+        assert result.success
+        (row,) = open_store(one).read([Partition("prep", "local")]).to_pylist()
+        assert row["seoul"] == "2025-01-02 00:00:00.000001+09"
+        assert row["seen_at"] == datetime(2025, 1, 1, 15, 0, 0, 1, tzinfo=ZoneInfo("UTC"))
+
+
 def test_what_is_not_there_yet_is_said(lake: tuple[dg.Definitions, dg.DagsterInstance]) -> None:
     result = run(lake, "prep/month", partition="2025-01")
     (failure,) = [event for event in result.all_events if event.is_step_failure]

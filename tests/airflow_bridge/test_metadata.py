@@ -16,7 +16,7 @@ def test_keys_are_read_and_others_left_alone() -> None:
         "lake/title": "매출",
     }
     assert read_hints("raw/sales", metadata) == Hints(
-        tags=("0.ETL", "1.Start:SAP", "2.End:HDFS", "일별 영업매출"), queue="s21", retries=3
+        tags=["0.ETL", "1.Start:SAP", "2.End:HDFS", "일별 영업매출"], queue="s21", retries=3
     )
 
 
