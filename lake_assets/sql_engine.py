@@ -75,9 +75,21 @@ def query(
             used = connection.extract_statements(statement)[0].named_parameters
             bound = {key: value for key, value in params.items() if key in used}
             reader = connection.execute(statement, bound).to_arrow_reader(BATCH_ROWS)
-            yield reader
+            yield _in_utc(reader)
     finally:
         connection.close()
+
+
+def _in_utc(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """Instants labelled UTC, as the lake has them; DuckDB labels them with its session's zone."""
+    fields = [
+        field.with_type(pa.timestamp("us", tz="UTC")) if getattr(field.type, "tz", None) else field
+        for field in reader.schema
+    ]
+    schema = pa.schema(fields)
+    if schema == reader.schema:
+        return reader
+    return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in reader))
 
 
 def _name(name: str) -> str:
