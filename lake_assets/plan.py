@@ -172,7 +172,7 @@ def plan(
             if unit in settled:
                 continue
             before = [(parent, one) for parent, ones in inputs[partition] for one in ones]
-            stop = _stop(graph, history, unit, before, blocked, waves, settled)
+            stop = _stop(graph, history, unit, before, blocked, waves)
             reason = wanted.always.get(key) or _reason(graph, history, unit, inputs[partition])
             coming = [one for one in before if one in waves]
             if stop and (reason or stop[0] == "failed"):
@@ -308,7 +308,6 @@ def _stop(
     before: Sequence[Unit],
     blocked: Mapping[Unit, Kind],
     waves: Mapping[Unit, int],
-    settled: Mapping[Unit, bool],
 ) -> tuple[Kind, str] | None:
     """Why `unit` cannot run: an input failed in this command, or is not there yet."""
     for kind in ("failed", "not yet"):
@@ -318,11 +317,7 @@ def _stop(
     if graph.get(unit[0]).partitions_def is None:
         # It reads whatever partitions there are.
         before = [one for one in before if graph.get(one[0]).partitions_def is None]
-    lacking = [
-        one
-        for one in before
-        if one not in waves and not settled.get(one) and not history.there(*one)
-    ]
+    lacking = [one for one in before if one not in waves and not history.there(*one)]
     if not lacking:
         return None
     return "not yet", f"{_told(lacking)} is missing"

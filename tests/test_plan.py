@@ -200,6 +200,27 @@ def test_a_month_waits_for_its_days(instance: dg.DagsterInstance) -> None:
     ]
 
 
+def test_days_that_are_still_to_come(instance: dg.DagsterInstance) -> None:
+    """A month of a hand-written asset may begin before its days do, and ends with the last."""
+    days = dg.DailyPartitionsDefinition("2025-01-30", end_date="2025-02-27", timezone="Asia/Seoul")
+    months = dg.MonthlyPartitionsDefinition(
+        "2025-01", end_date="2025-03", timezone="Asia/Seoul", fmt="%Y-%m"
+    )
+
+    @dg.asset(partitions_def=days)
+    def of_day() -> None: ...
+
+    @dg.asset(partitions_def=months, deps=[of_day])
+    def of_month() -> None: ...
+
+    graph = dg.Definitions(assets=[of_day, of_month]).get_repository_def().asset_graph
+    made(instance, "of_day", list(days.get_partition_keys()))
+    wanted = targets(graph, Ask(("of_month",)))
+    found = plan(graph, History(instance, lambda _key, _one: True), wanted)
+    assert told(found) == [["of_month 2025-01: missing"]]
+    assert skipped(found) == ["of_month 2025-02: input of_day 2025-02-27, 2025-02-28 is missing"]
+
+
 def test_what_failed_stops_what_reads_it(instance: dg.DagsterInstance) -> None:
     everything(instance)
     made(instance, "raw/sales", JANUARY, version="b")
