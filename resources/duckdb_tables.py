@@ -230,18 +230,21 @@ class DuckDBTables(ABC):
         if self._db is None:
             raise PermanentError(f"{self.where} is not open; use it in a `with` block.")
         cursor = self._db.cursor()
+        broken = contextlib.suppress(duckdb.Error, pa.ArrowException, OSError)
+        cancel: Callable[[], None] | None = None
         try:
             with self._errors(table.shown):
                 cursor.execute("BEGIN")
                 cancel = self._cancel(cursor)
-            try:
-                yield cursor
-            finally:
-                with contextlib.suppress(duckdb.Error, pa.ArrowException, OSError):
-                    cancel()
-                with contextlib.suppress(duckdb.Error, pa.ArrowException, OSError):
-                    cursor.execute("ROLLBACK")
+            yield cursor
         finally:
+            if cancel is not None:
+                with broken:
+                    cancel()
+            # Always, and before the cursor goes: a transaction on a lost connection that is left
+            # to DuckDB's destructor ends the whole process (C++ terminate).
+            with broken:
+                cursor.execute("ROLLBACK")
             cursor.close()
 
     @contextmanager
@@ -261,12 +264,9 @@ class DuckDBTables(ABC):
     def _described(self, cursor: duckdb.DuckDBPyConnection, table: Table) -> list[SourceColumn]:
         found = self._columns(cursor, table)
         if not found:
-            tables = self._tables(cursor)
+            hint = sql.similar(table.shown, self._tables(cursor)) or "."
             raise PermanentError(
-                f"{self._of(table)}: there is no such table{sql.similar(table.shown, tables)} "
-                "Or the user may not see it."
-                if tables
-                else f"{self._of(table)}: there is no such table, nor any other."
+                f"{self._of(table)}: there is no such table, or the user may not see it{hint}"
             )
         return found
 

@@ -72,6 +72,13 @@ WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
 LIMIT 10000
 """
 
+#: libpq's own words for a connection that broke.
+_LOST = (
+    "server closed the connection unexpectedly|SSL connection has been closed unexpectedly"
+    "|no connection to the server|could not (?:receive data from|send data to) (?:the )?server"
+    "|lost synchronization with server|without a reason from the server"
+)
+
 #: What the server or libpq says → whether trying again may help, and what to do.
 _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (
     (
@@ -94,8 +101,7 @@ _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (
         "fewer runs at a time (`pool`), or a higher limit on the server",
     ),
     (
-        r"terminating connection|closed the connection|connection .*lost|reset by peer"
-        r"|no connection to the server|could not receive data|shutting down|EOF detected",
+        rf"terminating connection|shutting down|{_LOST}",
         TransientError,
         "the connection was lost while reading; try again",
     ),
@@ -294,12 +300,15 @@ def server_words(text: str) -> str:
     english = re.findall(r"\b(?:ERROR|FATAL|PANIC): {2}(.+)", text)
     tail = text.rpartition('": ')[2]  # after the quoted statement or options
     other = re.search(r"(?:^|failed: )[^\s:\"]+: {2}(.+)", tail)
+    lost = re.search(_LOST, text)
     if english:
         said = english[-1]
     elif other:
         said = other[1]
     elif "Unable to connect" in text:
         said = tail.split("\n")[0].split(" failed: ")[-1]
+    elif lost:
+        said = lost[0]
     else:
         said = "the statement failed without a reason from the server"
     # Messages on input that cannot be converted quote it.
