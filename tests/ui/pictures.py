@@ -1,0 +1,89 @@
+"""The pictures of README, taken from the running UI: `python -m tests.ui.pictures docs/`.
+
+Here: which pages, and how they are laid out to be read. Not here: what they must show
+(`test_ui.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
+
+from lake_assets.cli.demo import seoul_today
+from lake_assets.sample.generate import DIRTY_DAYS
+from tests.ui.browser import (
+    click,
+    expand_graph,
+    find,
+    running_browser,
+    show_partitions_of_check,
+    shows,
+)
+from tests.ui.server import lake, running_ui, small_environment
+
+RAW, PREP = "raw/bw_sales_result", "prep/sales_result_daily"
+
+
+def graph(browser: WebDriver, url: str, file: Path) -> None:
+    """The graph after the demo, every group open."""
+    browser.set_window_size(1960, 1150)
+    browser.get(f"{url}/asset-groups")
+    shows(browser, "customer_master", "bw_sales_result_daily")
+    expand_graph(browser)
+    shows(browser, "거래처 마스터", "ABC 등급", "2 / 2 Passed", "filled")
+    browser.find_elements(By.XPATH, "//button[.//*[@aria-label='panel_show_right']]")[-1].click()
+    click(browser, "//*[text()='Hide navigation']")
+    browser.refresh()
+    shows(browser, "거래처 마스터", "ABC 등급", "2 / 2 Passed", "filled")
+    _take(browser, file)
+
+
+def asset(browser: WebDriver, url: str, file: Path) -> None:
+    """What the page of one asset says of it."""
+    browser.set_window_size(1500, 1350)
+    browser.get(f"{url}/assets/{PREP}?view=overview")
+    shows(browser, "거래처·제품군별 일 매출", "순매출액", "sales-data", "ago")
+    _take(browser, file)
+
+
+def checks(browser: WebDriver, url: str, file: Path, day: str) -> None:
+    """One red partition among green ones, and which rule it broke."""
+    browser.set_window_size(1500, 900)
+    browser.get(f"{url}/assets/{RAW}?view=checks&checkDetail=gates")
+    shows(browser, "blocking", "Checks (2)")
+    show_partitions_of_check(browser)
+    shows(browser, "Failed (1)")
+    find(browser, "(//input[contains(@placeholder, 'Filter by partition')])[last()]").send_keys(day)
+    click(browser, f"//*[normalize-space(text())='{day}']")
+    shows(browser, "unique(document, item)")
+    _take(browser, file)
+
+
+def _take(browser: WebDriver, file: Path) -> None:
+    find(browser, "//body")
+    browser.execute_async_script("setTimeout(arguments[0], 2000)")  # animations come to rest
+    browser.save_screenshot(str(file))
+    print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+
+
+def main(folder: Path) -> None:
+    dirty = seoul_today() - timedelta(days=1 + DIRTY_DAYS)
+    span = ((dirty + timedelta(days=one)).isoformat() for one in (-45, 45))
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        variables = small_environment(home)
+        with running_ui(home, variables) as ui, running_browser(home / "profile") as browser:
+            lake(variables, "demo")
+            graph(browser, ui.url, folder / "asset-graph.png")
+            asset(browser, ui.url, folder / "asset.png")
+            lake(variables, "run", RAW, "--from", next(span), "--to", next(span), code=65)
+            checks(browser, ui.url, folder / "checks.png", dirty.isoformat())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
