@@ -313,22 +313,27 @@ def _stop(
     for kind in ("failed", "not yet"):
         of_kind = [one for one in before if blocked.get(one) == kind]
         if of_kind:
-            return kind, f"{_told(of_kind)} {'failed' if kind == 'failed' else 'is not yet there'}"
+            return (
+                kind,
+                f"{_told(of_kind, unit)} {'failed' if kind == 'failed' else 'is not yet there'}",
+            )
     if graph.get(unit[0]).partitions_def is None:
         # It reads whatever partitions there are.
         before = [one for one in before if graph.get(one[0]).partitions_def is None]
     lacking = [one for one in before if one not in waves and not history.there(*one)]
     if not lacking:
         return None
-    return "not yet", f"{_told(lacking)} is missing"
+    return "not yet", f"{_told(lacking, unit)} is missing"
 
 
-def _told(units: Sequence[Unit]) -> str:
-    by_asset = groupby(sorted(units), key=lambda unit: unit[0])
-    return "; ".join(
-        f"input {key.to_user_string()} {short([one for _, one in members])}".rstrip()
-        for key, members in by_asset
-    )
+def _told(inputs: Sequence[Unit], unit: Unit) -> str:
+    """The same partition goes without saying, so that a range of them has one reason."""
+    found = []
+    for key, members in groupby(sorted(inputs), key=lambda one: one[0]):
+        partitions = [one for _, one in members]
+        shown = "" if partitions == [unit[1]] else f" {short(partitions)}"
+        found.append(f"input {key.to_user_string()}{shown}".rstrip())
+    return "; ".join(found)
 
 
 def _reason(
