@@ -14,12 +14,12 @@ from datetime import date
 import pyarrow as pa
 
 from lake_assets import publish, sql_engine, transform
-from lake_assets.loader import Asset, window_kind
+from lake_assets.loader import Asset, Elsewhere, Input, window_kind
 from lake_assets.partitions import consecutive, days, input_keys
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, SourceSpec
-from resources.errors import NotYetError, PermanentError
+from resources.errors import LakeError, NotYetError, PermanentError
 from resources.settings import Settings
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
 from resources.store import Partition, Store
@@ -32,19 +32,19 @@ Value = str | int | float | bool | date
 class Work:
     """One asset to materialise, and what it needs besides its own record.
 
-    `catalogue` has every asset of the location by key, `params` the pipeline's parameters as this
+    `catalogue` has all that datasets of the location can read by key, `params` the pipeline's parameters as this
     run sets them; `rows_before` gives the rows of the partition before, None where there is none.
     """
 
     asset: Asset
     settings: Settings
     store: Store
-    catalogue: Mapping[str, Asset]
+    catalogue: Mapping[str, Input]
     params: Mapping[str, Value]
     rows_before: Callable[[str], int | None] = lambda key: None
 
 
-def partition(asset: Asset, key: str) -> Partition:
+def partition(asset: Input, key: str) -> Partition:
     cadence = asset.partitions.cadence if asset.partitions else None
     return Partition(asset.layer, asset.name, cadence, key)
 
@@ -89,7 +89,9 @@ def source_table(asset: Asset, spec: SourceSpec, params: Mapping[str, Value]) ->
     window = Window(spec.window.column, kind) if spec.window and kind else None
     return Table(
         columns=tuple(
-            Column(name, column.source or name, column.parsed, column.nullable)
+            Column(
+                name, column.source or name, column.parsed, column.nullable, column.pii != "none"
+            )
             for name, column in spec.columns.items()
         ),
         schema=spec.schema_,
@@ -241,9 +243,10 @@ def _query(
         parts = [partition(upstream, one) for one in asked[name]]
         if not parts:
             raise NotYetError(f"{work.asset.key}: its input {name} has no partition yet.")
+        _as_declared(work, upstream, parts)
         views[alias] = sql_engine.View(
             files=work.store.files(parts),
-            columns=list(upstream.spec.columns),
+            columns=list(upstream.columns),
             partition_column=parts[0].column,
             zoneless=_zoneless(upstream) if work.settings.store.parquet == "hive1" else (),
         )
@@ -273,7 +276,40 @@ def _query(
         yield (batch.select(names) for batch in reader)
 
 
-def _zoneless(asset: Asset) -> list[str]:
+def _as_declared(work: Work, upstream: Input, parts: Sequence[Partition]) -> None:
+    """Whether the newest file of an input from elsewhere has the columns that are declared here.
+
+    What is made here was held against its declaration when it was written.
+    """
+    if not isinstance(upstream, Elsewhere):
+        return
+    with work.store.batches(parts[-1:]) as reader:
+        found = {field.name: _plain(field.type) for field in reader.schema}
+    zoneless = _zoneless(upstream) if work.settings.store.parquet == "hive1" else ()
+    problems = []
+    for name, type_ in upstream.types.items():
+        wanted = pa.timestamp("us") if name in zoneless else type_.arrow()
+        if name not in found:
+            problems.append(f"column {name!r} is missing ({nearest(name, found)})")
+        elif found[name] != wanted:
+            problems.append(f"column {name!r} is {found[name]}, declared {type_.name}")
+    if problems:
+        line = upstream.pipeline.file.line(upstream.place)
+        raise PermanentError(
+            f"{work.asset.key}: its input {parts[-1].path} is not as "
+            f"{upstream.pipeline.file.shown}:{line} declares it: {'; '.join(problems)}. Correct "
+            "the declaration, or ask who makes it."
+        )
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """Text and bytes as frames of Polars write them are text and bytes."""
+    if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
+        return pa.string()
+    return pa.binary() if pa.types.is_large_binary(type_) else type_
+
+
+def _zoneless(asset: Input) -> list[str]:
     """Hive's INT96 timestamps have no zone: an instant is kept as its UTC wall time."""
     return [name for name, type_ in asset.types.items() if type_.name == "timestamptz"]
 
@@ -291,7 +327,19 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
     tables = {
         alias: reader(asset_key, asked[asset_key]) for alias, asset_key in spec.named_inputs.items()
     }
-    frame = transform.call(function, tables, _words(work, [key]))
+    columns = [spec.columns, *(work.catalogue[name].spec.columns for name in asked)]
+    try:
+        frame = transform.call(function, tables, _words(work, [key]))
+    except Exception as error:
+        personal = any(column.pii != "none" for own in columns for column in own.values())
+        if isinstance(error, LakeError) or not personal:
+            raise
+        # Its words and those of its causes may quote a value.
+        raise PermanentError(
+            f"{work.asset.key}: {name} raised {type(error).__name__} at "
+            f"{transform.place(error, file)}. What it says is not shown, because columns are "
+            "personal; call it by hand on `lake_assets.read(…)`."
+        ) from None
     table = transform.fitted(frame, arrow_schema(spec.columns), work.asset.key)
     if spec.order_by:
         table = table.sort_by([(column, "ascending") for column in spec.order_by])

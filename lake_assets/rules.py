@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake_assets.spec import Columns, Gates, Rules
+from resources.errors import PermanentError
 from resources.source import Totals
-from resources.sql import Value, literal, quoted
+from resources.sql import Value, complaint, literal, quoted
 
 
 @dataclass(frozen=True)
@@ -170,9 +171,7 @@ class Inspector:
         """
         counted: Sequence[int] = ()
         if self._counts:
-            assert self._engine is not None
-            self._engine.register("batch", batch)
-            counted = self._engine.execute(self._counts).fetchone() or ()
+            counted = self._asked(self._counts, batch)
         rest = iter(counted)
         return [
             batch.column(rule.required).null_count if rule.required else next(rest)
@@ -180,13 +179,25 @@ class Inspector:
         ]
 
     def _example_of(self, rule: _RowRule, batch: pa.RecordBatch) -> str:
+        # FILTER, for DuckDB would push a WHERE into Arrow, which it cannot for decimals.
+        row = self._asked(
+            f"SELECT any_value({self._example}) FILTER (WHERE {rule.breaks}) FROM batch", batch
+        )
+        return str(row[0] or "")
+
+    def _asked(self, statement: str, batch: pa.RecordBatch) -> Sequence[Any]:
+        """The one row of a SELECT over `batch`."""
         assert self._engine is not None
         self._engine.register("batch", batch)
-        # FILTER, for DuckDB would push a WHERE into Arrow, which it cannot for decimals.
-        row = self._engine.execute(
-            f"SELECT any_value({self._example}) FILTER (WHERE {rule.breaks}) FROM batch"
-        ).fetchone()
-        return str((row and row[0]) or "")
+        try:
+            row = self._engine.execute(statement).fetchone()
+        except duckdb.Error as error:
+            raise PermanentError(
+                f"A rule cannot be computed on these rows: {complaint(error, statement)}. Mend the "
+                "conditions under `expect`; TRY_CAST gives NULL instead of failing."
+            ) from None
+        assert row is not None
+        return row
 
     def sums(self) -> dict[str, Any]:
         """The sums of what went past, exact for decimals and integers."""

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from resources.errors import PermanentError, TransientError
-from resources.sql import literal, quoted
+from resources.sql import complaint, literal, quoted
 
 #: Rows of a batch: those of a Parquet row group, so that a batch is written as it comes.
 BATCH_ROWS = 131_072
@@ -71,7 +71,7 @@ def query(
         if order_by:
             keys = ", ".join(map(_name, order_by))
             statement = f"SELECT * FROM (\n{statement}\n) ORDER BY {keys}"
-        with _explained(name):
+        with _explained(name, statement):
             used = connection.extract_statements(statement)[0].named_parameters
             bound = {key: value for key, value in params.items() if key in used}
             reader = connection.execute(statement, bound).to_arrow_reader(BATCH_ROWS)
@@ -119,7 +119,7 @@ def _view(alias: str, view: View) -> str:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def _explained(name: str, statement: str) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
@@ -131,4 +131,4 @@ def _explained(name: str) -> Iterator[None]:
         raise TransientError(f"{name}: a file of an input could not be read: {error}") from None
     # An error in mid-stream comes out of the Arrow reader as Arrow's own exception.
     except (duckdb.Error, pa.ArrowException) as error:
-        raise PermanentError(f"{name}: the SQL failed: {error}") from None
+        raise PermanentError(f"{name}: the SQL failed: {complaint(error, statement)}") from None

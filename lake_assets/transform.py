@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,13 @@ def call(
     return function(**arguments)
 
 
+def place(error: Exception, file: str) -> str:
+    """The innermost line of `file` that an exception came through: `transform.py:12`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).name == file]
+    return f"{file}:{lines[-1]}" if lines else file
+
+
 def fitted(frame: Any, schema: pa.Schema, name: str) -> pa.Table:
     """What a transform gave back, in the declared columns and types.
 
@@ -77,9 +85,11 @@ def fitted(frame: Any, schema: pa.Schema, name: str) -> pa.Table:
         column = table.column(field.name)
         try:
             arrays.append(column.cast(field.type))
-        except pa.ArrowException as error:
+        except pa.ArrowException:
+            # Arrow's own words quote the value, which may be personal.
             problems.append(
-                f"column {field.name!r} is {column.type}, declared {field.type}: {error}"
+                f"column {field.name!r} is {column.type}, declared {field.type}, and not every "
+                "value fits"
             )
     if problems:
         raise PermanentError(f"{name}: what the transform returns does not fit: {problems}")

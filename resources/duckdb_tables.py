@@ -406,8 +406,12 @@ class DuckDBTables(ABC):
     def _key(self, table: Table, value: Any, span: Span) -> str:
         day = _as_day(value)
         if day is None or not span.start <= day < span.end:
+            window = next(
+                c for c in table.columns if table.window and c.name == table.window.column
+            )
+            shown = "a personal value" if window.personal else f"{value!s:.40}"
             raise PermanentError(
-                f"{self._of(table)}: the window column has {value!s:.40}, which is no day from "
+                f"{self._of(table)}: the window column has {shown}, which is no day from "
                 f"{span.start} to before {span.end}. Mend the rows, exclude them by a `filter`, "
                 "or let the query keep to :start and :end."
             )
@@ -422,7 +426,7 @@ class DuckDBTables(ABC):
         where: Sequence[str],
     ) -> str:
         """The key of one row, ` (for example order_id 17)`, where the table declares an order."""
-        keys = [field for field in fields if field.column.name in table.order_by]
+        keys = [f for f in fields if f.column.name in table.order_by and not f.column.personal]
         if not keys:
             return ""
         selected = [f'CAST({f.sql} AS VARCHAR) AS "key{i}"' for i, f in enumerate(keys)]

@@ -28,12 +28,16 @@ WindowKind = Literal["date", "timestamp", "yyyymmdd"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column to read: its name in the lake, its name in the source, its declared type."""
+    """One column to read: its name in the lake, its name in the source, its declared type.
+
+    Values of a `personal` one stand in no message.
+    """
 
     name: str
     source: str
     type: ColumnType
     nullable: bool = True
+    personal: bool = False
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,29 @@ def literal(value: Value, dialect: Dialect) -> str:
     return _text(value, dialect)
 
 
+def complaint(error: Exception, statement: str) -> str:
+    """DuckDB's words for a statement that failed, without the values it failed at.
+
+    They may be personal, and messages go everywhere. What is said before any row was read (parser,
+    binder, catalog) knows none and is told whole; later ones tell their kind, the column, and
+    the line where it is part of the statement.
+    """
+    text = str(error)
+    if re.match(r"(Parser|Syntax|Binder|Catalog) Error: ", text):
+        return text
+    kind = re.match(r"[A-Z][A-Za-z ]{,30} Error(?=: )", text)
+    said = kind[0] if kind else type(error).__name__
+    column = re.findall(r" when casting from source column ([a-z_][a-z0-9_]*)(?=\n|$)", text)
+    if column and re.search(rf"\b{column[-1]}\b", statement):
+        said += f" when casting the column {column[-1]}"
+    elif "Overflow in " in text:
+        said += ", an overflow"
+    line = re.findall(r"\nLINE \d+: (.*)\n", text)
+    if line and line[-1].strip(" .") in statement:
+        said += f", at {line[-1].strip()!r}"
+    return f"{said} (the value is not shown, it may be personal)"
+
+
 def _text(value: str, dialect: Dialect) -> str:
     if "\0" in value:
         raise PermanentError("A text with the character NUL cannot be put into a statement.")
