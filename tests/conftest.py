@@ -9,9 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.servers.postgres import NoServer, PostgresServer, running_postgres
+
+# How long an example takes says more of the machine, which is shared, than of the code.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 
 def absent(what: str, why: object) -> None:
