@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -21,11 +21,21 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from lake_assets import record, versions
-from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
+from lake_assets.loader import (
+    Asset,
+    Elsewhere,
+    Input,
+    Pipeline,
+    assets,
+    elsewhere,
+    job_name,
+    scheduled,
+)
 from lake_assets.partitions import ZONE, days, definition, key_of, newest
 from lake_assets.spec import DatasetSpec, Partitions, PipelineSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Settings
+from resources.yamlfile import Mistake, Mistakes
 
 if TYPE_CHECKING:
     # Imported where a step runs: the graph of a process that runs nothing (the UI's, a sensor's)
@@ -65,8 +75,60 @@ def _table(spec: SourceSpec) -> str:
     return ".".join(filter(None, (spec.schema_, spec.table))) or "(query)"
 
 
+def build_elsewhere(
+    pipelines: Sequence[Pipeline], by_hand: Iterable[Any]
+) -> Iterator[dg.AssetSpec]:
+    """What is read from elsewhere, once a key; what this location makes `by_hand` stands already.
+
+    `Mistakes` where an asset made by hand has other partitions than those declared.
+    """
+    made = {
+        spec.key: spec
+        for one in by_hand
+        if isinstance(one, dg.AssetsDefinition | dg.AssetSpec)
+        for spec in (one.specs if isinstance(one, dg.AssetsDefinition) else [one])
+    }
+    declared = [one for pipeline in pipelines for one in elsewhere(pipeline)]
+    mistakes = [
+        mistake
+        for one in declared
+        if (spec := made.get(asset_key(one.key)))
+        for mistake in _other_partitions(one, spec)
+    ]
+    if mistakes:
+        raise Mistakes(mistakes)
+    for key, one in {one.key: one for one in declared}.items():
+        if asset_key(key) not in made:
+            yield dg.AssetSpec(
+                asset_key(key),
+                group_name=one.pipeline.name,
+                description=one.spec.title,
+                partitions_def=definition(one.partitions),
+                metadata={
+                    "lake/title": one.spec.title or key,
+                    "dagster/column_schema": record.column_schema(one.columns),
+                    record.ELSEWHERE: True,
+                },
+            )
+
+
+def _other_partitions(one: Elsewhere, spec: dg.AssetSpec) -> Iterator[Mistake]:
+    """Whether keys of the two are written alike; which of them there are may differ."""
+
+    def shape(found: Any) -> Any:
+        if not isinstance(found, dg.TimeWindowPartitionsDefinition):
+            return found
+        return found.cron_schedule, found.fmt, found.timezone
+
+    wanted = definition(one.partitions)
+    if shape(wanted) != shape(spec.partitions_def):
+        its = repr(spec.partitions_def) if spec.partitions_def else "none"
+        what = f"the assets.py that makes it has other partitions: {its}"
+        yield one.mistake(("partitions",), what, f"what is declared here is, there, {wanted!r}")
+
+
 def build_asset(
-    asset: Asset, settings: Settings, catalogue: Mapping[str, Asset]
+    asset: Asset, settings: Settings, catalogue: Mapping[str, Input]
 ) -> dg.AssetsDefinition:
     """One asset with its two checks, `gates` and `checks`."""
     run = asset.run
@@ -129,7 +191,7 @@ def _rows_before(
     return next((one.rows for one in found.values()), None)
 
 
-def _deps(asset: Asset, catalogue: Mapping[str, Asset]) -> Iterator[dg.AssetDep]:
+def _deps(asset: Asset, catalogue: Mapping[str, Input]) -> Iterator[dg.AssetDep]:
     if isinstance(asset.spec, SourceSpec):
         yield dg.AssetDep(["src", asset.spec.connection, asset.name])
         return
@@ -352,7 +414,7 @@ def _input_versions(
         known[name] = {key: one.data_version for key, one in found.items()}
     return {
         key: {
-            name: versions.input_digest({p: known[name].get(p, "") for p in parts})
+            name: versions.input_digest({p: known[name][p] for p in parts if p in known[name]})
             for name, parts in asked.items()
         }
         for key, asked in needed.items()

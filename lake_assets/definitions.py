@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from lake_assets import builder
-from lake_assets.loader import Pipeline, assets, load_pipelines, pipeline_folders
+from lake_assets.loader import Pipeline, assets, catalogue, load_pipelines, pipeline_folders
 from lake_assets.spec import SourceSpec
 from resources.io_manager import LakeIOManager
 from resources.settings import Settings, load_settings
@@ -28,15 +28,13 @@ def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.D
     # version is pinned, and a warning for each asset would hide the ones that matter.
     warnings.simplefilter("ignore", dg.PreviewWarning)
     warnings.simplefilter("ignore", dg.BetaWarning)
-    every = [asset for pipeline in pipelines for asset in assets(pipeline)]
-    catalogue = {asset.key: asset for asset in every}
-    found: list[object] = []
-    for asset in every:
+    readable = catalogue(pipelines)
+    found: list[object] = [one for pipeline in pipelines for one in builder.hand_written(pipeline)]
+    found += builder.build_elsewhere(pipelines, found)
+    for asset in (asset for pipeline in pipelines for asset in assets(pipeline)):
         if isinstance(asset.spec, SourceSpec):
             found.append(builder.external(asset, asset.spec))
-        found.append(builder.build_asset(asset, settings, catalogue))
-    for pipeline in pipelines:
-        found += builder.hand_written(pipeline)
+        found.append(builder.build_asset(asset, settings, readable))
     jobs = [one for pipeline in pipelines for one in builder.build_jobs(pipeline, settings)]
     return dg.Definitions(
         assets=[one for one in found if isinstance(one, dg.AssetsDefinition | dg.AssetSpec)],

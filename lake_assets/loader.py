@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -20,7 +20,9 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from lake_assets.spec import (
+    Columns,
     DatasetSpec,
+    ElsewhereSpec,
     Partitions,
     PipelineSpec,
     Rules,
@@ -66,29 +68,51 @@ class Pipeline:
 
 
 @dataclass(frozen=True)
-class Asset:
-    """One asset of a file with what the file's own defaults make of it.
+class Input:
+    """What a dataset can read, whoever makes it: `Asset` or `Elsewhere`.
 
     `place` leads to it in the file: `("sources", "bw_sales")`.
     """
 
     pipeline: Pipeline
-    layer: Literal["raw", "prep"]
+    layer: str
     name: str
     key: str
-    spec: SourceSpec | DatasetSpec
+    spec: SourceSpec | DatasetSpec | ElsewhereSpec
     partitions: Partitions | None
+    place: Place
+
+    @property
+    def columns(self) -> Columns:
+        return self.spec.columns
+
+    @cached_property
+    def types(self) -> dict[str, ColumnType]:
+        return {name: column.parsed for name, column in self.columns.items()}
+
+    def mistake(self, place: Place, what: str, cure: str = "") -> Mistake:
+        """A mistake at `place` below it."""
+        return self.pipeline.file.mistake((*self.place, *place), f"{self.key}: {what}", cure)
+
+
+@dataclass(frozen=True)
+class Elsewhere(Input):
+    """What a file reads and no file of this location makes; the file says how it looks."""
+
+    spec: ElsewhereSpec
+
+
+@dataclass(frozen=True)
+class Asset(Input):
+    """One asset of a file with what the file's own defaults make of it."""
+
+    spec: SourceSpec | DatasetSpec
     owner: str
     run: Run
-    place: Place
 
     @property
     def kind(self) -> Literal["source", "dataset"]:
         return "source" if isinstance(self.spec, SourceSpec) else "dataset"
-
-    @cached_property
-    def types(self) -> dict[str, ColumnType]:
-        return {name: column.parsed for name, column in self.spec.columns.items()}
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -98,10 +122,6 @@ class Asset:
     @property
     def task_id(self) -> str:
         return self.spec.task_id or self.key.replace("/", "__")
-
-    def mistake(self, place: Place, what: str, cure: str = "") -> Mistake:
-        """A mistake at `place` below this asset."""
-        return self.pipeline.file.mistake((*self.place, *place), f"{self.key}: {what}", cure)
 
 
 def pipeline_folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
@@ -142,7 +162,7 @@ def assets(pipeline: Pipeline) -> list[Asset]:
     """The assets of a file in its order, sources first."""
     spec = pipeline.spec
     found: list[Asset] = []
-    declared: Iterable[tuple[Literal["raw", "prep"], str, Mapping[str, SourceSpec | DatasetSpec]]]
+    declared: Iterable[tuple[str, str, Mapping[str, SourceSpec | DatasetSpec]]]
     declared = (("raw", "sources", spec.sources), ("prep", "datasets", spec.datasets))
     for layer, section, specs in declared:
         for name, one in specs.items():
@@ -160,6 +180,33 @@ def assets(pipeline: Pipeline) -> list[Asset]:
                     place=(section, name),
                 )
             )
+    return found
+
+
+def elsewhere(pipeline: Pipeline) -> list[Elsewhere]:
+    """What a file declares of assets that it reads and no file of this location makes."""
+    return [
+        Elsewhere(
+            pipeline=pipeline,
+            layer=key.split("/")[0],
+            name=key.split("/")[1],
+            key=key,
+            spec=one,
+            partitions=one.partitions if isinstance(one.partitions, Partitions) else None,
+            place=("elsewhere", key),
+        )
+        for key, one in pipeline.spec.elsewhere.items()
+    ]
+
+
+def catalogue(pipelines: Iterable[Pipeline]) -> dict[str, Input]:
+    """All that the datasets of `pipelines` can read, by key; what two files declare, once."""
+    found: dict[str, Input] = {}
+    of_each: tuple[Callable[[Pipeline], Sequence[Input]], ...] = (assets, elsewhere)
+    for declared in of_each:
+        for pipeline in pipelines:
+            for one in declared(pipeline):
+                found.setdefault(one.key, one)
     return found
 
 
@@ -207,6 +254,7 @@ def _check_all(
     pipelines: Sequence[Pipeline], broken: Sequence[YamlFile | None], today: date
 ) -> Iterator[Mistake]:
     everything = [asset for pipeline in pipelines for asset in assets(pipeline)]
+    from_elsewhere = [one for pipeline in pipelines for one in elsewhere(pipeline)]
     by_key: dict[str, Asset] = {}
     for asset in everything:
         other = by_key.setdefault(asset.key, asset)
@@ -214,31 +262,74 @@ def _check_all(
             yield asset.mistake((), f"is declared twice, in {_at(other)} too", "rename one")
             yield other.mistake((), f"is declared twice, in {_at(asset)} too", "rename one")
     # A file with mistakes still tells which assets it has; one that is no YAML may have any.
-    elsewhere = {key for file in broken if file for key in _loose_keys(file)}
-    for key in sorted(elsewhere & by_key.keys()):
+    loose = {key for file in broken if file for key in _loose_keys(file)}
+    for key in sorted(loose & by_key.keys()):
         what = "is declared twice, the other time in a file that has mistakes"
         yield by_key[key].mistake((), what, "rename one")
-    known = None if None in broken else by_key.keys() | elsewhere
+    readable = catalogue(pipelines)
+    known: set[str] | None = None
+    if None not in broken:
+        declared = {key for file in broken if file for key in _section(file, "elsewhere")}
+        known = readable.keys() | loose | declared
     for asset in everything:
         yield from _check_asset(asset, today)
-        yield from _check_inputs(asset, by_key, known)
+        yield from _check_inputs(asset, readable, known)
+    for one in from_elsewhere:
+        yield from _check_partitions(one, today)
+    yield from _check_elsewhere(from_elsewhere, by_key, loose)
     yield from _check_cycles(everything, by_key)
-    yield from _check_formerly(everything, by_key)
+    yield from _check_formerly(everything, readable)
     jobs: dict[str, str] = {}
     for pipeline in pipelines:
         yield from _check_pipeline(pipeline, jobs)
 
 
-def _at(asset: Asset) -> str:
+def _at(asset: Input) -> str:
     file = asset.pipeline.file
     return f"{file.shown}:{file.line(asset.place)}"
 
 
 def _loose_keys(file: YamlFile) -> Iterator[str]:
     for layer, section in (("raw", "sources"), ("prep", "datasets")):
-        found = file.data.get(section) if isinstance(file.data, dict) else None
-        if isinstance(found, dict):
-            yield from (f"{layer}/{name}" for name in found)
+        yield from (f"{layer}/{name}" for name in _section(file, section))
+
+
+def _section(file: YamlFile, name: str) -> Iterator[str]:
+    """The keys of a section, whatever stands under them."""
+    found = file.data.get(name) if isinstance(file.data, dict) else None
+    if isinstance(found, dict):
+        yield from map(str, found)
+
+
+def _check_elsewhere(
+    declared: Sequence[Elsewhere], by_key: Mapping[str, Asset], loose: Iterable[str]
+) -> Iterator[Mistake]:
+    """What is declared is read by its own file, made by no file here, and alike in all of them."""
+    first: dict[str, Elsewhere] = {}
+    for one in declared:
+        made = by_key.get(one.key)
+        other = first.setdefault(one.key, one)
+        if made:
+            cure = "take it out; what is made here needs no declaration"
+            yield one.mistake((), f"is made in this location, in {_at(made)}", cure)
+            what = f"{_at(one)} declares it under `elsewhere`"
+            yield made.mistake((), what, "take it out there, or rename this one")
+        elif one.key in loose:
+            what = "is made in this location, in a file that has mistakes"
+            yield one.mistake((), what, "take it out; what is made here needs no declaration")
+        for part in _differences(one, other):
+            for this, that in ((one, other), (other, one)):
+                what = f"its {part} are not those that {_at(that)} declares"
+                yield this.mistake((part,), what, "one asset has one shape: correct the wrong one")
+        if not any(one.key in asset.inputs.values() for asset in assets(one.pipeline)):
+            cure = "take it out, or move it to a file that reads it"
+            yield one.mistake((), "no dataset of this file has it among its inputs", cure)
+
+
+def _differences(one: Elsewhere, other: Elsewhere) -> list[str]:
+    return [
+        part for part in ("partitions", "columns") if getattr(one, part) != getattr(other, part)
+    ]
 
 
 def _check_cycles(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> Iterator[Mistake]:
@@ -275,7 +366,7 @@ def _input_place(asset: Asset, key: str) -> Place:
     return ("inputs", inputs.index(key))
 
 
-def _check_formerly(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> Iterator[Mistake]:
+def _check_formerly(everything: Sequence[Asset], by_key: Mapping[str, Input]) -> Iterator[Mistake]:
     taken: dict[str, Asset] = {}
     for asset in everything:
         for index, key in enumerate(asset.spec.formerly):
@@ -293,11 +384,7 @@ def _check_formerly(everything: Sequence[Asset], by_key: Mapping[str, Asset]) ->
 
 def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
     spec = asset.spec
-    yield from _check_span(asset, today)
-    if asset.partitions and asset.partitions.column in spec.columns:
-        column = asset.partitions.column
-        what = f"{column} is the partition column, which readers add"
-        yield asset.mistake(("columns", column), what, "give the column another name")
+    yield from _check_partitions(asset, today)
     yield from _undeclared(asset, ("order_by",), spec.order_by)
     if asset.run.runner == "docker" and not asset.run.image:
         place = (*asset.place, "run") if spec.run else ("run",)
@@ -310,9 +397,13 @@ def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
         yield from _check_dataset(asset, spec)
 
 
-def _check_span(asset: Asset, today: date) -> Iterator[Mistake]:
+def _check_partitions(asset: Input, today: date) -> Iterator[Mistake]:
     if asset.partitions is None:
         return
+    column = asset.partitions.column
+    if column in asset.columns:
+        what = f"{column} is the partition column, which readers add"
+        yield asset.mistake(("columns", column), what, "give the column another name")
     span = asset.partitions.span
     place: Place = ("partitions", asset.partitions.cadence, "start")
     start = date.fromisoformat(span.start)
@@ -488,7 +579,7 @@ def _aliases(spec: DatasetSpec) -> list[tuple[str, str]]:
 
 
 def _check_inputs(
-    asset: Asset, by_key: Mapping[str, Asset], known: Iterable[str] | None
+    asset: Asset, by_key: Mapping[str, Input], known: Iterable[str] | None
 ) -> Iterator[Mistake]:
     matching = False
     for key in asset.inputs.values():
@@ -496,7 +587,8 @@ def _check_inputs(
         if source is None:
             if known is not None and key not in known:
                 what = f"there is no asset {key!r}"
-                yield asset.mistake(_input_place(asset, key), what, nearest(key, known))
+                cure = f"{nearest(key, known)}; what is made elsewhere is declared in `elsewhere`"
+                yield asset.mistake(_input_place(asset, key), what, cure)
             matching = True  # not to be judged
             continue
         mine, its = asset.partitions, source.partitions

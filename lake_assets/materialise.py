@@ -20,6 +20,7 @@ from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, SourceSpec
 from resources.errors import LakeError, NotYetError, PermanentError
+from resources.frames import lake_type
 from resources.settings import Settings
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
 from resources.store import Partition, Store
@@ -32,8 +33,9 @@ Value = str | int | float | bool | date
 class Work:
     """One asset to materialise, and what it needs besides its own record.
 
-    `catalogue` has all that datasets of the location can read by key, `params` the pipeline's parameters as this
-    run sets them; `rows_before` gives the rows of the partition before, None where there is none.
+    `catalogue` has all that datasets of the location can read, by key, `params` the pipeline's
+    parameters as this run sets them; `rows_before` gives the rows of the partition before, None
+    where there is none.
     """
 
     asset: Asset
@@ -240,10 +242,7 @@ def _query(
     views = {}
     for alias, name in spec.named_inputs.items():
         upstream = work.catalogue[name]
-        parts = [partition(upstream, one) for one in asked[name]]
-        if not parts:
-            raise NotYetError(f"{work.asset.key}: its input {name} has no partition yet.")
-        _as_declared(work, upstream, parts)
+        parts = _parts(work, name, asked[name])
         views[alias] = sql_engine.View(
             files=work.store.files(parts),
             columns=list(upstream.columns),
@@ -276,37 +275,35 @@ def _query(
         yield (batch.select(names) for batch in reader)
 
 
-def _as_declared(work: Work, upstream: Input, parts: Sequence[Partition]) -> None:
-    """Whether the newest file of an input from elsewhere has the columns that are declared here.
+def _parts(work: Work, name: str, keys: Sequence[str]) -> list[Partition]:
+    """The partitions `keys` of an input; NotYetError where there are none to read."""
+    upstream = work.catalogue[name]
+    parts = [partition(upstream, one) for one in keys]
+    if not parts:
+        raise NotYetError(f"{work.asset.key}: its input {name} has no partition yet.")
+    # What is made here was held against its declaration when it was written.
+    if isinstance(upstream, Elsewhere) and work.store.exists(parts[-1]):
+        _as_declared(work, upstream, parts[-1])
+    return parts
 
-    What is made here was held against its declaration when it was written.
-    """
-    if not isinstance(upstream, Elsewhere):
-        return
-    with work.store.batches(parts[-1:]) as reader:
-        found = {field.name: _plain(field.type) for field in reader.schema}
-    zoneless = _zoneless(upstream) if work.settings.store.parquet == "hive1" else ()
+
+def _as_declared(work: Work, upstream: Elsewhere, newest: Partition) -> None:
+    """PermanentError where the newest file of an input has not the columns declared for it."""
+    with work.store.batches([newest]) as reader:
+        found = {field.name: lake_type(field.type) or field.type for field in reader.schema}
     problems = []
     for name, type_ in upstream.types.items():
-        wanted = pa.timestamp("us") if name in zoneless else type_.arrow()
         if name not in found:
             problems.append(f"column {name!r} is missing ({nearest(name, found)})")
-        elif found[name] != wanted:
+        elif found[name] != type_.arrow():
             problems.append(f"column {name!r} is {found[name]}, declared {type_.name}")
     if problems:
-        line = upstream.pipeline.file.line(upstream.place)
+        file = upstream.pipeline.file
         raise PermanentError(
-            f"{work.asset.key}: its input {parts[-1].path} is not as "
-            f"{upstream.pipeline.file.shown}:{line} declares it: {'; '.join(problems)}. Correct "
-            "the declaration, or ask who makes it."
+            f"{work.asset.key}: its input {newest.path} is not as {file.shown}:"
+            f"{file.line(upstream.place)} declares it: {'; '.join(problems)}. Correct what is "
+            "declared there, or ask those who make it."
         )
-
-
-def _plain(type_: pa.DataType) -> pa.DataType:
-    """Text and bytes as frames of Polars write them are text and bytes."""
-    if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
-        return pa.string()
-    return pa.binary() if pa.types.is_large_binary(type_) else type_
 
 
 def _zoneless(asset: Input) -> list[str]:
@@ -320,8 +317,12 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
     function = getattr(transform.load_module(work.asset.pipeline.folder / file), name)
 
     def reader(asset_key: str, keys: list[str]) -> Callable[[], pa.Table]:
-        upstream = work.catalogue[asset_key]
-        return lambda: work.store.read([partition(upstream, one) for one in keys])
+        def read() -> pa.Table:
+            upstream, parts = work.catalogue[asset_key], _parts(work, asset_key, keys)
+            declared = [*upstream.columns, *filter(None, [parts[0].column])]
+            return work.store.read(parts, declared if isinstance(upstream, Elsewhere) else None)
+
+        return read
 
     asked = inputs_of(work, key)
     tables = {

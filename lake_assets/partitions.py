@@ -79,12 +79,14 @@ def input_keys(
     """The partitions of an input that one partition reads, as Dagster's default mappings have it.
 
     The same day or month; a month's days, from the first one the input has; '' of an unpartitioned
-    input. An unpartitioned dataset (`cadence` None) reads all of `existing`.
+    input. An unpartitioned dataset (`cadence` None) reads all of `existing` that the input declares
+    to have: the store may hold more, of another location or of before its first day was moved.
     """
     if upstream is None:
         return [""]
     if cadence is None:
-        return sorted(existing)
+        first, after = _ends(upstream)
+        return sorted(one for one in existing if len(one) == len(first) and first <= one < after)
     if cadence == upstream.cadence:
         return [key]
     assert cadence == "monthly", "validation refuses a day that reads a month"
@@ -94,6 +96,15 @@ def input_keys(
     if upstream.daily.end:
         end = min(end, date.fromisoformat(upstream.daily.end))
     return [(start + timedelta(days=n)).isoformat() for n in range(max((end - start).days, 0))]
+
+
+def _ends(partitions: Partitions) -> tuple[str, str]:
+    """The first key and the one after the last; keys of one cadence sort as text."""
+    start, end = (
+        key_of(partitions.cadence, date.fromisoformat(day))
+        for day in (partitions.span.start, partitions.span.end or date.max.isoformat())
+    )
+    return start, end
 
 
 def consecutive(cadence: Cadence, keys: Sequence[str]) -> list[list[str]]:

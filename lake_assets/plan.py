@@ -19,6 +19,7 @@ from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelecti
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.errors import DagsterInvalidSubsetError
 
+from lake_assets.record import ELSEWHERE
 from lake_assets.versions import Materialised, input_digest, latest
 from resources.errors import UsageError
 from resources.yamlfile import nearest
@@ -212,8 +213,10 @@ def select(graph: AssetGraph, texts: Sequence[str]) -> set[dg.AssetKey]:
             readers = sorted(
                 child.to_user_string() for key in found for child in graph.get(key).child_keys
             )
+            far = all(_is_elsewhere(graph, key) for key in found)
+            what = "made in another location" if far else "a table of a source system"
             raise UsageError(
-                f"{shown} is a table of a source system and is only read; what is made from it: "
+                f"{shown} is {what} and is only read; what is made from it: "
                 f"{', '.join(readers) or 'nothing'}."
             )
         if not runnable:
@@ -271,8 +274,12 @@ def seoul_time(timestamp: float) -> str:
 def _inputs(
     graph: AssetGraph, history: History, key: dg.AssetKey, partitions: Sequence[str]
 ) -> dict[str, list[tuple[dg.AssetKey, list[str]]]]:
-    """Partition → the inputs made in this lake, each with the partitions it reads of it."""
-    parents = sorted(graph.get(key).parent_keys & graph.materializable_asset_keys)
+    """Partition → the inputs that are in the lake, each with the partitions it reads of it."""
+    parents = sorted(
+        parent
+        for parent in graph.get(key).parent_keys
+        if parent in graph.materializable_asset_keys or _is_elsewhere(graph, parent)
+    )
     found: dict[str, list[tuple[dg.AssetKey, list[str]]]] = {one: [] for one in partitions}
     for parent in parents:
         read = {one: _mapped(graph, key, parent, one) for one in partitions}
@@ -280,6 +287,11 @@ def _inputs(
         for one, ones in read.items():
             found[one].append((parent, ones))
     return found
+
+
+def _is_elsewhere(graph: AssetGraph, key: dg.AssetKey) -> bool:
+    """Whether another location makes it: nothing to run here, but its history counts."""
+    return ELSEWHERE in graph.get(key).metadata
 
 
 def _mapped(graph: AssetGraph, key: dg.AssetKey, parent: dg.AssetKey, partition: str) -> list[str]:

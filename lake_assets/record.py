@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: (an event is 5 ms of CPU on SQLite) and the table in the metadata names every rule.
 GATES, CHECKS = "gates", "checks"
 
+#: Metadata of an asset that the lake reads and another location makes: its history counts.
+ELSEWHERE = "lake/elsewhere"
+
 
 @lru_cache(maxsize=1)
 def git_commit() -> str:

@@ -464,6 +464,15 @@ class DatasetSpec(_Asset):
         return {key.split("/")[-1]: key for key in self.inputs}
 
 
+class ElsewhereSpec(_Strict):
+    """An asset in the store that a dataset reads and no pipeline file of this code location makes:
+    another location's, or one written by hand in an assets.py."""
+
+    title: Text | None = Field(None, description="the name people read, in Korean")
+    partitions: PartitionsField = Field("none", description="those that may be read")
+    columns: Columns = Field(min_length=1, description="those that may be read, with their types")
+
+
 def _is_whole(value: Any) -> Any:
     if type(value) is not int:  # True == 1 == 1.0
         raise ValueError("write the number 1")
@@ -491,6 +500,11 @@ class PipelineSpec(_Strict):
     run: Run = Field(default_factory=Run)
     sources: dict[Name, SourceSpec] = {}
     datasets: dict[Name, DatasetSpec] = {}
+    elsewhere: dict[AssetName, ElsewhereSpec] = Field(
+        {},
+        description="inputs that no pipeline file of this code location makes, by key: those of "
+        "another location, or of an assets.py",
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> PipelineSpec:

@@ -25,8 +25,10 @@ from lake_assets.loader import (
     PARTITION_NAMES,
     QUERY_NAMES,
     Asset,
+    Input,
     Pipeline,
     assets,
+    catalogue,
     read_pipelines,
 )
 from lake_assets.spec import DatasetSpec, Param, SourceSpec
@@ -83,9 +85,9 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
 
     What `loader.py` has against them is not repeated; SQL over inputs that there are not is left.
     """
-    by_key = {asset.key: asset for pipeline in pipelines for asset in assets(pipeline)}
+    by_key = catalogue(pipelines)
     mistakes: list[Mistake] = []
-    for asset in by_key.values():
+    for asset in (asset for pipeline in pipelines for asset in assets(pipeline)):
         mistakes.extend(_expectations(asset))
         if isinstance(asset.spec, SourceSpec):
             mistakes.extend(_source(asset, asset.spec, settings))
@@ -118,7 +120,7 @@ def _engine() -> duckdb.DuckDBPyConnection:
 def _dataset(
     asset: Asset,
     spec: DatasetSpec,
-    by_key: Mapping[str, Asset],
+    by_key: Mapping[str, Input],
 ) -> Iterator[Mistake]:
     assert spec.sql is not None
     tables = {alias: _readable(by_key[key]) for alias, key in asset.inputs.items()}
@@ -139,7 +141,7 @@ def _dataset(
         yield _in_sql(asset, ("sql",), spec.sql, problem)
 
 
-def _readable(asset: Asset) -> dict[str, str]:
+def _readable(asset: Input) -> dict[str, str]:
     """The columns of an input as SQL sees them, DuckDB's types, the partition column included."""
     columns = {name: kind.duckdb() for name, kind in asset.types.items()}
     if asset.partitions:

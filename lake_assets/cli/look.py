@@ -147,12 +147,13 @@ def validate_command(as_json: bool) -> None:
       LAKE_PIPELINES=~/my/pipelines lake validate --json
     """
     settings = load_settings()
-    pipelines = load_pipelines(pipeline_folders())
-    from lake_assets.validate import validate
+    from lake_assets.validate import validate_folders
 
-    mistakes = validate(pipelines, settings)
+    folders = pipeline_folders()
+    mistakes = validate_folders(folders, settings)
     if mistakes:
         raise Mistakes(mistakes)
+    pipelines = load_pipelines(folders)
     counted = sum(len(assets(pipeline)) for pipeline in pipelines)
     if as_json:
         say_json({"ok": True, "pipelines": len(pipelines), "assets": counted, "mistakes": []})
