@@ -23,6 +23,7 @@ from resources.errors import LakeError, NotYetError, PermanentError
 from resources.frames import lake_type
 from resources.settings import Settings
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
+from resources.sql import DIALECTS, translated
 from resources.store import Partition, Store
 from resources.yamlfile import nearest
 
@@ -85,7 +86,9 @@ def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]
     return _each(work, keys, _sql)
 
 
-def source_table(asset: Asset, spec: SourceSpec, params: Mapping[str, Value]) -> Table:
+def source_table(
+    asset: Asset, spec: SourceSpec, params: Mapping[str, Value], settings: Settings
+) -> Table:
     """The description of what to read from a source, in the words of `resources`."""
     kind = window_kind(spec)
     window = Window(spec.window.column, kind) if spec.window and kind else None
@@ -98,7 +101,7 @@ def source_table(asset: Asset, spec: SourceSpec, params: Mapping[str, Value]) ->
         ),
         schema=spec.schema_,
         table=spec.table,
-        query=spec.query,
+        query=_query_text(asset, spec, settings),
         window=window,
         filter=spec.filter,
         order_by=tuple(spec.order_by),
@@ -107,9 +110,21 @@ def source_table(asset: Asset, spec: SourceSpec, params: Mapping[str, Value]) ->
     )
 
 
+def _query_text(asset: Asset, spec: SourceSpec, settings: Settings) -> str | None:
+    """The free query in the words of what the connection is in this environment."""
+    if spec.query is None:
+        return None
+    kind = settings.connection(spec.connection).kind
+    if kind not in ("duckdb", "postgres"):
+        return spec.query
+    if DIALECTS[spec.connection] != kind and spec.local_query is not None:
+        return translated(spec.local_query, "duckdb", kind, asset.key)
+    return translated(spec.query, DIALECTS[spec.connection], kind, asset.key)
+
+
 def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
     asset = work.asset
-    table = source_table(asset, spec, work.params)
+    table = source_table(asset, spec, work.params, work.settings)
     with open_source(work.settings, spec.connection) as source:
         drift = _drift(asset, table, source.describe(table))
         side = "gates" if spec.on_drift == "fail" else "checks"

@@ -33,19 +33,10 @@ from lake_assets.loader import (
 )
 from lake_assets.spec import DatasetSpec, Param, SourceSpec
 from resources.settings import Settings
+from resources.sql import DIALECTS
 from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Place, nearest
 
-#: The dialect of the system behind a connection, in sqlglot's words; '' where it has none.
-DIALECTS = {
-    "hive": "hive",
-    "hana_db": "",
-    "hana_bw": "",
-    "sqlserver": "tsql",
-    "tibero": "oracle",
-    "postgres": "postgres",
-    "mariadb": "mysql",
-}
 #: Kinds of connection that hold tables.
 TABLE_KINDS = ("duckdb", "postgres", "mariadb", "hive", "hana", "sqlserver", "tibero")
 

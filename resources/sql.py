@@ -29,6 +29,17 @@ Value = str | int | float | bool | Decimal | date | datetime | None
 #: Stands for `:start` and `:end` where only the types of a query's columns are asked for.
 ANY_SPAN = Span(date(2000, 1, 1), date(2000, 1, 2), "daily")
 
+#: The dialect of the system behind a connection, in sqlglot's words; '' where it has none.
+DIALECTS = {
+    "hive": "hive",
+    "hana_db": "",
+    "hana_bw": "",
+    "sqlserver": "tsql",
+    "tibero": "oracle",
+    "postgres": "postgres",
+    "mariadb": "mysql",
+}
+
 #: Seoul has had no summer time since 1988, so its days are these nine hours, without a time zone
 #: database on either side.
 SEOUL = timezone(timedelta(hours=9))
@@ -129,6 +140,24 @@ def quoted(name: str, dialect: Dialect) -> str:
     if not name or "\0" in name:
         raise PermanentError(f"{name!r} is no name of a table or column.")
     return exp.to_identifier(name, quoted=True).sql(dialect)
+
+
+def translated(query: str, read: str, kind: str, what: str) -> str:
+    """A query in the dialect `read` (sqlglot's word) for a connection of `kind`, comments dropped.
+
+    `:name` placeholders stay. As it is where the kind speaks that dialect; PermanentError where
+    sqlglot cannot read the query. Whether it means the same is for a test to show.
+    """
+    if read == kind:
+        return query
+    try:
+        tree = sqlglot.parse_one(query, dialect=read)
+    except SqlglotError as error:
+        raise PermanentError(f"{what}: the query is no {read} SQL: {_reason(error)}.") from None
+    named = tree.transform(
+        lambda node: exp.Var(this=f":{node.name}") if isinstance(node, exp.Placeholder) else node
+    )
+    return named.sql(dialect=kind)
 
 
 def placeholders(query: str, dialect: Dialect) -> list[str]:

@@ -309,6 +309,53 @@ datasets:
         assert row["seen_at"] == datetime(2025, 1, 1, 15, 0, 0, 1, tzinfo=ZoneInfo("UTC"))
 
 
+QUERY = """
+version: 1
+title: 질의
+description: 질의
+owner: team:a
+tags: ["0.ETL", "1.Start:SAP", "2.End:HDFS", 질의]
+partitions: {daily: {start: "2025-01-01"}}
+params: {least: {type: int, default: 12, help: 최소}}
+sources:
+  big:
+    title: 큰 것
+    connection: CONNECTION
+    query: |
+      SELECT QUOTED AS id, CAST("TAG" AS date) AS tag FROM "SAPBW"."/BIC/SALES"
+      WHERE "TAG" >= :start AND "TAG" < :end AND "ID" >= :least -- :no
+    window: {column: tag}
+    columns: {id: int64, tag: date}
+    order_by: [id]
+"""
+
+
+@pytest.mark.parametrize(
+    ("connection", "quoted", "local"),
+    [
+        ("sqlserver", "[ID]", ""),
+        ("tibero", 'nvl("ID", 0)', ""),
+        ("hana_bw", '"ID"', 'SELECT "ID" AS id, "TAG" AS tag FROM SAPBW."/BIC/SALES" '
+         'WHERE "TAG" >= :start AND "TAG" < :end AND "ID" >= :least'),
+    ],
+)  # fmt: skip
+def test_a_free_query_runs_where_the_connection_is_another_system(
+    settings: Settings, tmp_path: Path, connection: str, quoted: str, local: str
+) -> None:
+    sources = settings.home / "sources"
+    if connection != "hana_bw":
+        (sources / "hana_bw.duckdb").rename(sources / f"{connection}.duckdb")
+    text = QUERY.replace("CONNECTION", connection).replace("QUOTED", quoted)
+    if local:
+        text = text.replace("    window:", f"    local_query: |\n      {local}\n    window:")
+    defs = build_definitions(settings, write(tmp_path, sales=SALES, query=text))
+    (tmp_path / "i").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "i")) as instance:
+        assert run((defs, instance), "raw/big", partition="2025-01-02").success
+    rows = open_store(settings).read([Partition("raw", "big", "daily", "2025-01-02")])
+    assert rows["id"].to_pylist() == list(range(12, 20))
+
+
 def test_what_is_not_there_yet_is_said(lake: tuple[dg.Definitions, dg.DagsterInstance]) -> None:
     result = run(lake, "prep/month", partition="2025-01")
     (failure,) = [event for event in result.all_events if event.is_step_failure]

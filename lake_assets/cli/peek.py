@@ -72,7 +72,7 @@ def _of_source(settings: Settings, asset: Asset, rows: int) -> pa.Table:
     assert isinstance(asset.spec, SourceSpec)
     params = {name: param.default for name, param in asset.pipeline.spec.params.items()}
     with open_source(settings, asset.spec.connection) as source:
-        return source.peek(source_table(asset, asset.spec, params), rows)
+        return source.peek(source_table(asset, asset.spec, params, settings), rows)
 
 
 def _of_store(

@@ -90,10 +90,11 @@ def test_pipelines_read_the_same_from_either(
         if not isinstance(asset.spec, SourceSpec):
             continue
         checked += 1
-        table = source_table(asset, asset.spec, {})
         found = {}
         for env in ("local", "pg"):
-            with open_source(load_settings(env, environ), asset.spec.connection) as source:
+            settings = load_settings(env, environ)
+            table = source_table(asset, asset.spec, {}, settings)
+            with open_source(settings, asset.spec.connection) as source:
                 types = {column.name: column.type for column in source.describe(table)}
                 assert [types[column.source] for column in table.columns] == [
                     column.type for column in table.columns
