@@ -114,17 +114,18 @@ def build_elsewhere(
 
 def _other_partitions(one: Elsewhere, spec: dg.AssetSpec) -> Iterator[Mistake]:
     """Whether keys of the two are written alike; which of them there are may differ."""
+    declared, its = definition(one.partitions), spec.partitions_def
+    if _described(declared) != _described(its):
+        what = f"the assets.py that makes it has other partitions: {_described(its)}"
+        cure = f"what is declared here is there {_described(declared)}"
+        yield one.mistake(("partitions",), what, cure)
 
-    def shape(found: Any) -> Any:
-        if not isinstance(found, dg.TimeWindowPartitionsDefinition):
-            return found
-        return found.cron_schedule, found.fmt, found.timezone
 
-    wanted = definition(one.partitions)
-    if shape(wanted) != shape(spec.partitions_def):
-        its = repr(spec.partitions_def) if spec.partitions_def else "none"
-        what = f"the assets.py that makes it has other partitions: {its}"
-        yield one.mistake(("partitions",), what, f"what is declared here is, there, {wanted!r}")
+def _described(partitions: dg.PartitionsDefinition[Any] | None) -> str:
+    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
+        return type(partitions).__name__ if partitions else "none"
+    cadence = partitions.schedule_type.value.lower() if partitions.schedule_type else "by cron"
+    return f"{cadence}, timezone={partitions.timezone!r}, fmt={partitions.fmt!r}"
 
 
 def build_asset(
@@ -439,10 +440,12 @@ def _all_at_once(
     yield dg.MaterializeResult(
         metadata=done[0].metadata if single else None, data_version=dg.DataVersion(content)
     )
-    if not single:
-        yield from _evaluations(context.instance, asset, outcomes)
     for side in _sides(asset):
         yield dg.AssetCheckResult(check_name=side, **record.check_fields(side, outcomes))
+    # Those results name no materialisation of a range, nor of an asset without partitions in the
+    # run of a partition: Dagster looks for one of the run's own partition.
+    if not single or (asset.partitions is None and context.has_partition_key):
+        yield from _evaluations(context.instance, asset, outcomes)
 
 
 def _one_by_one(
