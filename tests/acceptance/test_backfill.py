@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lake_assets.sample.generate import write_duckdb
+from lake_assets.sample.generate import DIRTY_DAYS, dirty_day, write_duckdb
 from resources.settings import Sample
 from tests.acceptance.lake import command, ended, hidden, open_lake
 from tests.ui.server import Ui, running_ui, small_environment
@@ -126,3 +126,39 @@ def test_a_month_waits_for_its_days(tmp_path: Path) -> None:
         month = graph.read(MONTHLY, "2026-02")
         assert sum(month["lines"].to_pylist()) > 1000
         assert set(month["days"].to_pylist()) <= set(range(1, 29))
+
+
+def test_a_bad_day_holds_up_no_other(tmp_path: Path) -> None:
+    """`lake run` over a month of the shipped pipeline, one day of which a gate refuses."""
+    sample = Sample(days=DIRTY_DAYS + 20, until=UNTIL.isoformat(), scale=0.1)
+    write_duckdb(tmp_path, sample, UNTIL)
+    dirty = dirty_day(sample, UNTIL)
+    assert dirty is not None
+    days = [(dirty + timedelta(days=n)).isoformat() for n in range(-15, 16)]
+    words = ("run", RAW, PREP, "--from", days[0], "--to", days[-1], "--json")
+    code, out, err = ended(command(tmp_path, *words, env="local"))
+    assert code == 65, err
+    told = json.loads(out)
+    [failed] = told["failed"]
+    assert f"{dirty}: unique(document, item): found 1 rows too many" in failed["reason"]
+    others = [day for day in days if day != dirty.isoformat()]
+    with open_lake(tmp_path, env="local") as graph:
+        for name in (RAW, PREP):
+            assert graph.store.keys(*name.split("/")) == others
+            assert graph.check(name, "gates")["succeeded"] == set(others)
+        assert graph.check(RAW, "gates")["failed"] == {dirty.isoformat()}
+        # What waits for the bad day is told as such, not tried.
+        assert graph.check(PREP, "gates")["failed"] == set()
+    [skip] = [skip for skip in told["skipped"] if skip["asset"] == PREP]
+    assert (skip["partitions"], skip["kind"]) == ([dirty.isoformat()], "failed")
+
+
+def test_checks_without_partitions_are_shown_too(tmp_path: Path) -> None:
+    """Run by themselves, and in a run of a partition of something else."""
+    write_duckdb(tmp_path, Sample(days=2, until=UNTIL.isoformat(), scale=0.1), UNTIL)
+    with open_lake(tmp_path, env="local") as graph:
+        assert graph.run("raw/customer").success
+        assert graph.check("raw/customer", "gates") == {"succeeded": {""}, "failed": set()}
+        assert graph.run("raw/customer", RAW, first=DAYS[-1]).success
+        assert graph.check("raw/customer", "gates") == {"succeeded": {""}, "failed": set()}
+        assert graph.check(RAW, "gates") == {"succeeded": {DAYS[-1]}, "failed": set()}
