@@ -42,6 +42,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 "dagster/row_count": published.rows,
                 "lake/bytes": published.bytes,
                 "lake/path": dg.MetadataValue.path(published.path),
+                # Of the content, as those of pipeline files: what reads it is stale if it changed.
+                "lake/data_version": published.sha256,
             }
         )
 

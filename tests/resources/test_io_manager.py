@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -85,6 +86,7 @@ def test_a_frame_goes_out_and_comes_in_as_annotated(tmp_path: Path, kind: str) -
         "dagster/row_count": 2,
         "lake/bytes": file.stat().st_size,
         "lake/path": str(file),
+        "lake/data_version": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
 
 
