@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
-from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
 from lake_assets.cli.demo import seoul_today
@@ -36,7 +36,6 @@ def graph(browser: WebDriver, url: str, file: Path) -> None:
     shows(browser, "customer_master", "bw_sales_result_daily")
     expand_graph(browser)
     shows(browser, "거래처 마스터", "ABC 등급", "2 / 2 Passed", "filled")
-    browser.find_elements(By.XPATH, "//button[.//*[@aria-label='panel_show_right']]")[-1].click()
     click(browser, "//*[text()='Hide navigation']")
     browser.refresh()
     shows(browser, "거래처 마스터", "ABC 등급", "2 / 2 Passed", "filled")
@@ -51,15 +50,18 @@ def asset(browser: WebDriver, url: str, file: Path) -> None:
     _take(browser, file)
 
 
-def checks(browser: WebDriver, url: str, file: Path, day: str) -> None:
+def checks(browser: WebDriver, url: str, file: Path, dirty: date) -> None:
     """One red partition among green ones, and which rule it broke."""
+    first, last = dirty - timedelta(days=40), dirty + timedelta(days=4)
     browser.set_window_size(1500, 900)
     browser.get(f"{url}/assets/{RAW}?view=checks&checkDetail=gates")
     shows(browser, "blocking", "Checks (2)")
     show_partitions_of_check(browser)
     shows(browser, "Failed (1)")
-    find(browser, "(//input[contains(@placeholder, 'Filter by partition')])[last()]").send_keys(day)
-    click(browser, f"//*[normalize-space(text())='{day}']")
+    box = "//input[starts-with(@placeholder, 'ex: ')]"
+    find(browser, box).send_keys(Keys.CONTROL, "a")
+    find(browser, box).send_keys(f"[{first}...{last}]", Keys.TAB)
+    click(browser, f"//span[normalize-space()='{dirty}']")
     shows(browser, "unique(document, item)")
     _take(browser, file)
 
@@ -73,7 +75,6 @@ def _take(browser: WebDriver, file: Path) -> None:
 
 def main(folder: Path) -> None:
     dirty = seoul_today() - timedelta(days=1 + DIRTY_DAYS)
-    span = ((dirty + timedelta(days=one)).isoformat() for one in (-45, 45))
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         variables = small_environment(home)
@@ -81,8 +82,9 @@ def main(folder: Path) -> None:
             lake(variables, "demo")
             graph(browser, ui.url, folder / "asset-graph.png")
             asset(browser, ui.url, folder / "asset.png")
-            lake(variables, "run", RAW, "--from", next(span), "--to", next(span), code=65)
-            checks(browser, ui.url, folder / "checks.png", dirty.isoformat())
+            since = (dirty - timedelta(days=40)).isoformat()
+            lake(variables, "run", RAW, "--from", since, code=65)
+            checks(browser, ui.url, folder / "checks.png", dirty)
 
 
 if __name__ == "__main__":
