@@ -22,6 +22,7 @@ import pyarrow as pa
 import pytest
 import yaml
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -175,6 +176,15 @@ class Lake:
         wanted = dg.AssetRecordsFilter(key, storage_ids=sorted(ids.values()))
         records = self.instance.fetch_materializations(wanted, limit=len(ids) or 1).records
         return {str(record.partition_key) for record in records if record.run_id == run.run_id}
+
+    def shown_as_failed(self, asset: str) -> set[str]:
+        """The partitions that the UI shows as failed."""
+        key = dg.AssetKey(asset.split("/"))
+        partitions = self.definitions.resolve_assets_def(key).partitions_def
+        assert partitions is not None
+        shown = get_and_update_asset_status_cache_value(self.instance, key, partitions)
+        assert shown is not None
+        return set(shown.deserialize_failed_partition_subsets(partitions).get_partition_keys())
 
     def check(self, asset: str, name: str) -> dict[str, set[str]]:
         """Passed and failed partitions of an asset check, from the state that the UI shows."""

@@ -29,7 +29,7 @@ from tests.acceptance.lake import (
 from tests.servers.postgres import PostgresServer
 from tests.servers.sales_table import START, TYPES, assert_equal_rows, build_sales, server_rows
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("acceptance")]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 DAY = START.isoformat()
 

@@ -33,7 +33,7 @@ from tests.acceptance.lake import (
 from tests.servers.postgres import PostgresServer
 from tests.servers.sales_table import START, TYPES, assert_equal_rows, build_sales, server_rows
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.server
 
 DAYS = [(START + timedelta(days=n)).isoformat() for n in range(31)]
 BAD = "2025-07-15"
@@ -143,6 +143,7 @@ def test_one_bad_day_of_31_keeps_its_old_file(
             "succeeded": others,
             "failed": {BAD},
         }
+        assert lake.shown_as_failed("raw/sales") == {BAD}
         assert not lake.evaluation("raw/sales", "gates", BAD).passed
         assert lake.evaluation("raw/sales", "gates", DAYS[0]).passed
         assert run.message.startswith(
@@ -164,6 +165,7 @@ def test_one_bad_day_of_31_keeps_its_old_file(
         )
         assert lake.run("raw/sales", first=BAD).success
         assert lake.check("raw/sales", "gates")["failed"] == set()
+        assert lake.shown_as_failed("raw/sales") == set()
         assert_equal_rows(
             bare(lake.read("raw/sales", *DAYS)), server_rows(postgres_server, month, TYPES)
         )

@@ -21,7 +21,7 @@ import pytest
 from tests.acceptance.lake import command, ended, open_lake, pg_environment, write_pipeline
 from tests.servers.postgres import PostgresServer, free_port
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.server
 
 PASSWORD = "pa55-Wort-geheim"
 WRONG = "wr0ng-Passw0rt"

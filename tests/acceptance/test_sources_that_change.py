@@ -6,11 +6,13 @@ that are wrong; what is retried and what is not. Not here: bad rows (`test_postg
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from resources.postgres import PostgresTables
 from tests.acceptance.lake import (
     TRIES,
     Lake,
@@ -23,7 +25,7 @@ from tests.acceptance.lake import (
 from tests.servers.postgres import PostgresServer, free_port
 from tests.servers.sales_table import START, TYPES, assert_equal_rows, build_sales, server_rows
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.server
 
 DAY = START.isoformat()
 FILE = "pipelines/sales/pipeline.yaml"
@@ -199,3 +201,47 @@ def test_a_connection_that_fails_is_told_once_and_retried_only_if_it_may_pass(
         assert lake.store.assets() == []
         assert lake.materialised_by("raw/sales", run) == set()
         assert not any(Path(lake.settings.store_root).rglob("*.parquet*"))
+
+
+def test_a_connection_lost_amid_a_range_loses_nothing_that_is_done(
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the session while it sends rows; the next try reads the range anew."""
+    database = postgres_server.create_database("lost")
+    build_sales(postgres_server, database, rows=300_000, days=31)
+    keys = [(START + timedelta(days=n)).isoformat() for n in range(31)]
+    batches = PostgresTables._batches
+    lost = []
+
+    def ended_by_the_server(self: PostgresTables, *args: Any) -> Any:
+        for number, batch in enumerate(batches(self, *args)):
+            if number == 5 and len(lost) < times:
+                lost.append(number)
+                postgres_server.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    f"WHERE datname = '{database}' AND pid <> pg_backend_pid()"
+                )
+            yield batch
+
+    monkeypatch.setattr(PostgresTables, "_batches", ended_by_the_server)
+    environment = pg_environment(tmp_path / "envs", postgres_server, database)
+    with open_lake(tmp_path, [lake_files(tmp_path)], environment.parent) as lake:
+        times = TRIES
+        run = lake.run("raw/sales", first=keys[0], last=keys[-1])
+        assert not run.success
+        assert len(lost) == tries(lake, run) == TRIES
+        assert "the connection was lost while reading; try again" in run.message
+        done = lake.materialised_by("raw/sales", run)
+        assert 0 < len(done) < 31
+        assert done == set(lake.store.keys("raw", "sales"))
+        assert lake.check("raw/sales", "gates") == {"succeeded": done, "failed": set()}
+        assert hidden(lake.settings.store_root) == []
+
+        times = TRIES + 1
+        run = lake.run("raw/sales", first=keys[0], last=keys[-1])
+        assert run.success
+        assert tries(lake, run) == 2
+        assert lake.materialised_by("raw/sales", run) == set(keys)
+        assert lake.check("raw/sales", "gates")["succeeded"] == set(keys)
+        expected = server_rows(postgres_server, database, TYPES)
+        assert_equal_rows(lake.read("raw/sales", *keys).drop_columns(["dt"]), expected)
