@@ -1,0 +1,126 @@
+"""What is measured of PostgreSQL → Parquet: the lake's way and its peers'.
+
+Here: functions that a measured process calls, each importing what it uses before its meter starts.
+Not here: what they are compared by.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tests.bench.meter import Meter
+
+#: What the table itself declares NOT NULL.
+NOT_NULL = (
+    *("line_id", "order_id", "sale_date", "sold_at", "store_cd", "store_nm"),
+    *("item_cd", "item_nm", "unit_price", "amount"),
+)
+SUMS = ("amount", "discount")
+
+
+def published(
+    meter: Meter,
+    host: str,
+    port: int,
+    user: str,
+    table: str,
+    span: list[str] | None,
+    root: str,
+    types: dict[str, str],
+) -> dict[str, Any]:
+    """Read, judge, reconcile, publish. `span` None: all of the table as one partition."""
+    from lake_assets import publish
+    from lake_assets.rules import Inspector
+    from lake_assets.spec import Checks, ColumnSpec, Gates
+    from resources import postgres
+    from resources.settings import Connection
+    from resources.source import Column, Span, Table, Window
+    from resources.store import FolderStore, Partition
+    from resources.types import parse_type
+
+    columns = {n: ColumnSpec(type=t, nullable=n not in NOT_NULL) for n, t in types.items()}
+    described = Table(
+        columns=tuple(Column(n, n, parse_type(t), n not in NOT_NULL) for n, t in types.items()),
+        schema="public",
+        table=table,
+        window=Window("sale_date", "date") if span else None,
+        sums=SUMS,
+    )
+    connection = Connection(kind="postgres", host=host, port=port, database="bench", user=user)
+    if span:
+        days = Span(date.fromisoformat(span[0]), date.fromisoformat(span[1]), "monthly")
+        partition = Partition("raw", table, "monthly", span[0][:7])
+    else:
+        days, partition = None, Partition("raw", table)
+    with meter():
+        inspector = Inspector(Gates(), Checks(), columns, SUMS)
+        with postgres.connect("bench", connection) as source, source.read(described, days) as read:
+            (outcome,) = publish.land(
+                FolderStore(Path(root), "modern"),
+                [partition],
+                read.schema,
+                publish.by_column(read.batches, "sale_date", "monthly")
+                if span
+                else publish.whole(read.batches),
+                inspector,
+                read.totals,
+                lambda key: None,
+            )
+    assert outcome.published
+    assert next(gate.rule for gate in outcome.gates) == "reconciled"
+    return {"file": outcome.published.path, "rows": outcome.published.rows}
+
+
+def copied(
+    meter: Meter,
+    host: str,
+    port: int,
+    user: str,
+    table: str,
+    span: list[str],
+    file: str,
+    extension: str,
+) -> dict[str, Any]:
+    """The same threads as ours, which uses one: the server sends one stream."""
+    import duckdb
+
+    select = (
+        f"SELECT * FROM \"{table}\" WHERE sale_date >= date ''{span[0]}'' "
+        f"AND sale_date < date ''{span[1]}''"
+    )
+    with meter():
+        db = duckdb.connect(config={"threads": 1})
+        db.execute(f"LOAD '{extension}'")
+        db.execute(
+            f"ATTACH 'host={host} port={port} user={user} dbname=bench' AS pg "
+            "(TYPE postgres, READ_ONLY)"
+        )
+        db.execute(
+            f"COPY (SELECT * FROM postgres_query('pg', '{select}')) TO '{file}' "
+            "(FORMAT parquet, CODEC zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 131072)"
+        )
+        db.close()
+    return {"file": file}
+
+
+def pandas_written(
+    meter: Meter, host: str, port: int, user: str, table: str, span: list[str], file: str
+) -> dict[str, Any]:
+    """What a notebook does: `read_sql`, `to_parquet`."""
+    import pandas as pd
+    import pyarrow.parquet  # noqa: F401 - the import is no part of what is measured
+    import sqlalchemy
+
+    with meter():
+        engine = sqlalchemy.create_engine(f"postgresql+psycopg2://{user}@{host}:{port}/bench")
+        frame = pd.read_sql(
+            sqlalchemy.text(
+                f'SELECT * FROM "{table}" WHERE sale_date >= :start AND sale_date < :end'
+            ),
+            engine,
+            params={"start": span[0], "end": span[1]},
+        )
+        frame.to_parquet(file)
+    return {"rows": len(frame)}
