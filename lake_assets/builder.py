@@ -160,8 +160,9 @@ def build_asset(
         pool=run.pool,
         config_schema=_config(asset),
     )
-    # Dagster reads the annotation of `context` itself and takes no text, as all are text here.
-    def step(context) -> Iterator[Any]:  # type: ignore[no-untyped-def]
+    # Dagster reads the annotation of `context` itself and takes no text, as all are text here; one
+    # of what is returned it would evaluate eight times an asset.
+    def step(context):  # type: ignore[no-untyped-def]
         from lake_assets.materialise import Work
         from resources.store import open_store
 

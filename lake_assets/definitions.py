@@ -6,8 +6,10 @@ never the network). Not here: what becomes of one pipeline (`builder.py`).
 
 from __future__ import annotations
 
+import gc
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -48,4 +50,22 @@ def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.D
     )
 
 
-defs = build_definitions(load_settings(), load_pipelines(pipeline_folders()))
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nothing that a load makes is garbage, but Python would look through it again and again.
+
+    That is 0.6 of 2.3 CPU s for 1,000 assets. What is there afterwards stays, and is left out of
+    later collections too.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()
+
+
+with _uncollected():
+    defs = build_definitions(load_settings(), load_pipelines(pipeline_folders()))
