@@ -1,9 +1,116 @@
-"""A year as 365 daily partitions through Dagster, against one bulk extraction of the same rows."""
+"""A year as 365 daily partitions through Dagster, against one bulk extraction of the same rows.
+
+Here: the pipeline, the runs that its backfill policy makes of a year, in one process and with all
+of Dagster's bookkeeping. Not here: the bulk extraction (`sides.py`).
+"""
 
 from __future__ import annotations
 
-from tests.bench.runner import Bench, Ratio
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.bench.meter import Meter
+from tests.bench.runner import ROOT, Bench, DiffersError, Ratio, Side, alternate, cpu
+from tests.bench.sides import NOT_NULL, SUMS
+from tests.servers.environment import write_pg_environment
+from tests.servers.sales_table import START, TYPES
+
+DAYS, MOST_RUNS = 365, 14
 
 
 def run(bench: Bench) -> list[Ratio]:
-    return []
+    address = {**bench.address, "table": bench.year}
+    folder = bench.folder / "backfill"
+    _write(folder / "pipelines" / "year", bench.year)
+    write_pg_environment(folder, bench.server.port, "bench", bench.server.user)
+    ours = Side(
+        "backfill",
+        "backfill:ours",
+        {"folder": str(folder), "table": bench.year},
+        {
+            "LAKE_ENV": "pg",
+            "LAKE_ENVIRONMENTS": str(folder),
+            "LAKE_HOME": str(folder / "home"),
+            "DAGSTER_HOME": str(folder / "dagster"),
+        },
+    )
+    bulk = {**address, "span": None, "root": str(bench.folder / "store"), "types": TYPES}
+    found = alternate("backfill", ours, Side("bulk", "sides:published", bulk), bench.rounds(1))
+    facts = found.ours[0]["facts"]
+    if facts["rows"] != found.peer[0]["facts"]["rows"] or facts["partitions"] != DAYS:
+        raise DiffersError(f"backfill: {facts} against {found.peer[0]['facts']}")
+    if facts["runs"] > MOST_RUNS:
+        raise DiffersError(f"backfill: {facts['runs']} runs, at most {MOST_RUNS}")
+    return [found.ratio("CPU against one extraction", "s", cpu(), 1.3, notes=facts)]
+
+
+def ours(meter: Meter, folder: str, table: str) -> dict[str, Any]:
+    import dagster as dg
+
+    from lake_assets import loader, materialise  # noqa: F401 - imports are no part of the work
+    from resources import postgres  # noqa: F401
+    from resources.store import open_store
+
+    home = Path(os.environ["DAGSTER_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "dagster.yaml").write_text((ROOT / "deploy" / "dagster.yaml").read_text())
+    loader.SHIPPED = Path(folder) / "pipelines"
+    from lake_assets.definitions import defs
+    from resources.settings import load_settings
+
+    key = dg.AssetKey(["raw", table])
+    days = [(START + timedelta(day)).isoformat() for day in range(DAYS)]
+    job = defs.resolve_job_def("year")
+    size = defs.resolve_assets_def(key).backfill_policy.max_partitions_per_run
+    chunks = [days[start : start + size] for start in range(0, DAYS, size)]
+    began = time.monotonic()
+    with dg.DagsterInstance.get() as instance, meter():
+        for chunk in chunks:
+            tags = {
+                "dagster/asset_partition_range_start": chunk[0],
+                "dagster/asset_partition_range_end": chunk[-1],
+            }
+            assert job.execute_in_process(instance=instance, tags=tags).success
+    seconds = time.monotonic() - began
+    with dg.DagsterInstance.get() as instance:
+        partitions = instance.get_materialized_partitions(key)
+    store = open_store(load_settings())
+    from resources.store import Partition
+
+    stats = [store.stat(Partition.of("raw", table, day)) for day in days]
+    return {
+        "runs": len(chunks),
+        "partitions": len(partitions),
+        "rows": sum(one.rows for one in stats if one),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _write(folder: Path, table: str) -> None:
+    columns = [
+        f'      {name}: {{type: "{kind}"{", nullable: false" if name in NOT_NULL else ""}}}'
+        for name, kind in TYPES.items()
+    ]
+    lines = [
+        "version: 1",
+        "title: 매출",
+        "description: 한 해의 매출을 하루씩 받습니다.",
+        "owner: team:sales-data",
+        'tags: ["0.ETL", "1.Start:PG", "2.End:HDFS", "매출"]',
+        f'partitions: {{daily: {{start: "{START}"}}}}',
+        "sources:",
+        f"  {table}:",
+        "    title: 매출",
+        "    connection: hana_bw",
+        "    schema: public",
+        f"    table: {table}",
+        "    window: {column: sale_date, kind: date}",
+        f"    sums: [{', '.join(SUMS)}]",
+        "    columns:",
+        *columns,
+    ]
+    folder.mkdir(parents=True)
+    (folder / "pipeline.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
