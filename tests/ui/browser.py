@@ -58,7 +58,7 @@ def running_browser(profile: Path, width: int = 2200, height: int = 1400) -> Ite
         browser.quit()
 
 
-def eventually(what: str, look: Callable[[], T], seconds: float = PATIENCE) -> T:
+def eventually(what: str, look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
     """What `look` returns once that is true; the page may be drawn anew meanwhile."""
     until = time.monotonic() + seconds
     while True:
@@ -69,7 +69,7 @@ def eventually(what: str, look: Callable[[], T], seconds: float = PATIENCE) -> T
             ElementClickInterceptedException,
             ElementNotInteractableException,
         ):
-            found = None  # type: ignore[assignment]
+            found = None
         if found:
             return found
         assert time.monotonic() < until, f"waited {seconds:.0f} s for {what}"
