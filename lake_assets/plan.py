@@ -335,7 +335,9 @@ def _stop(
     lacking = [one for one in before if one not in waves and not history.there(*one)]
     if not lacking:
         return None
-    return "not yet", f"{_told(lacking, unit)} is missing"
+    far = all(_is_elsewhere(graph, key) for key, _ in lacking)
+    hint = ", which another location makes" if far else ""
+    return "not yet", f"{_told(lacking, unit)} is missing{hint}"
 
 
 def _told(inputs: Sequence[Unit], unit: Unit) -> str:

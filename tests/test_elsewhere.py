@@ -18,6 +18,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+import yaml
 
 from lake_assets.cli.run import history_of
 from lake_assets.definitions import build_definitions
@@ -31,7 +32,7 @@ from lake_assets.loader import (
 )
 from lake_assets.partitions import input_keys
 from lake_assets.plan import Ask, Plan, plan, short, targets
-from lake_assets.spec import Daily, Monthly, Partitions
+from lake_assets.spec import Daily, Monthly, Partitions, schema
 from lake_assets.validate import validate_folders
 from resources.errors import UsageError
 from resources.settings import Settings, load_settings
@@ -47,7 +48,7 @@ owner: team:{title}
 tags: ["0.ETL", "1.Start:SAP", "2.End:HDFS", 매출]
 """
 
-#: The first location's: ten rows a day.
+#: The first location's: ten rows a day, 35 days, so that the second month has four.
 SALES = (
     HEAD.format(title="a")
     + """\
@@ -56,7 +57,7 @@ sources:
     title: 매출
     connection: hana_bw
     table: sales
-    partitions: {daily: {start: "2025-01-01", end: "2025-03-01"}}
+    partitions: {daily: {start: "2025-01-01", end: "2025-02-05"}}
     window: {column: day}
     columns: {id: int64, day: date, amount: "decimal(18,2)", extra: string}
     order_by: [id]
@@ -70,7 +71,7 @@ MONTH = (
 elsewhere:
   raw/sales:
     title: 다른 팀의 매출
-    partitions: {daily: {start: "2025-01-01", end: "2025-03-01"}}
+    partitions: {daily: {start: "2025-01-01", end: "2025-02-05"}}
     columns:
       id: int64
       day: date
@@ -91,7 +92,7 @@ datasets:
 DATASET = """\
   day:
     title: 하루
-    partitions: {daily: {start: "2025-01-01", end: "2025-03-01"}}
+    partitions: {daily: {start: "2025-01-01", end: "2025-02-05"}}
     inputs: [raw/sales]
     transform: transform.py:day
     columns: {names: string, n: int64}
@@ -147,7 +148,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     with source(tmp_path) as engine:
         engine.execute(
             "CREATE TABLE sales AS SELECT i AS id, DATE '2025-01-01' + CAST(i // 10 AS INTEGER) "
-            "AS day, CAST(i * 1.25 AS DECIMAL(18,2)) AS amount, 'x' AS extra FROM range(590) t(i)"
+            "AS day, CAST(i * 1.25 AS DECIMAL(18,2)) AS amount, 'x' AS extra FROM range(350) t(i)"
         )
     return load_settings("local")
 
@@ -232,9 +233,12 @@ def test_a_month_of_another_locations_days(
     assert "1 of 31 partitions are not in the store" in description
     assert "raw/sales/dt=2025-01-31" in description
     missing = told(planned(settings, b, instance, "+prep/month"))
-    assert missing[0].startswith("prep/month 2025-01: not yet, input raw/sales 2025-01-31")
+    assert missing[0] == (
+        "prep/month 2025-01: not yet, input raw/sales 2025-01-31 is missing, "
+        "which another location makes"
+    )
 
-    assert run(a, instance, "raw/sales", "2025-01-31", "2025-02-28").success
+    assert run(a, instance, "raw/sales", "2025-01-31", "2025-02-04").success
     assert told(planned(settings, b, instance, "+prep/month")) == [
         "prep/month 2025-01, 2025-02: missing"
     ]
@@ -272,7 +276,7 @@ def test_dagster_knows_it_once(settings: Settings, tmp_path: Path) -> None:
     assert node.kinds == set()
     assert node.description == "다른 팀의 매출"
     assert node.partitions_def == dg.DailyPartitionsDefinition(
-        "2025-01-01", end_date="2025-03-01", timezone="Asia/Seoul"
+        "2025-01-01", end_date="2025-02-05", timezone="Asia/Seoul"
     )
     columns = {one.name: one for one in node.metadata["dagster/column_schema"].columns}
     assert list(columns) == ["id", "day", "amount"]
@@ -280,7 +284,7 @@ def test_dagster_knows_it_once(settings: Settings, tmp_path: Path) -> None:
     assert {key.to_user_string() for key in node.child_keys} == {"prep/month", "prep/month_again"}
     assert graph.get_parent_partition_keys_for_child(
         "2025-02", node.key, dg.AssetKey(["prep", "month"])
-    ).partitions_subset.get_partition_keys() == [f"2025-02-{day:02}" for day in range(1, 29)]
+    ).partitions_subset.get_partition_keys() == [f"2025-02-{day:02}" for day in range(1, 5)]
 
 
 def test_a_selection_of_it_alone_says_why_not(
@@ -393,7 +397,18 @@ def test_the_files_of_these_tests_are_right(tmp_path: Path) -> None:
         assert wrong(tmp_path / name, one=text) == []
 
 
-SPAN = '    partitions: {daily: {start: "2025-01-01", end: "2025-03-01"}}\n'
+def test_the_schema_knows_it() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(schema())
+    assert validator.is_valid(yaml.safe_load(MONTH))
+    for change in (
+        ("  raw/sales:", "  sales:"),
+        ("    title: 다른", "    owner: a\n    title: 다른"),
+    ):
+        assert not validator.is_valid(yaml.safe_load(changed(change, text=MONTH)))
+
+
+SPAN = '    partitions: {daily: {start: "2025-01-01", end: "2025-02-05"}}\n'
 COLUMN = "      day: date\n"
 # Each: what is changed in the file, words of the line, what is told, words of the cure.
 CASES: dict[str, tuple[list[tuple[str, str]], str, str, str]] = {
