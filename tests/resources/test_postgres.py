@@ -574,7 +574,7 @@ def test_a_lost_connection_is_transient(server: PostgresServer) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'source' "
             "AND state = 'active' AND pid <> pg_backend_pid()"
         )
-        with pytest.raises(TransientError, match="terminating connection"):
+        with pytest.raises(TransientError, match="connection"):
             for _ in reading.batches:
                 pass
 
