@@ -18,10 +18,10 @@ demo: $(READY) ## The main job on generated data, then how to open the UI
 	@$(BIN)/lake demo
 
 test: $(READY) lint ## The tests (a server that is not to be had is a skip with its reason)
-	@$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup
+	@$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(READY) lint ## Every test, the slow ones and the browser's included
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 bench: $(READY) ## Ratios against peers, into bench.json
 	@$(BIN)/python -m tests.bench

@@ -345,5 +345,5 @@ def _unique(key: Sequence[str], sorted_by: Sequence[str]) -> _SortedUnique | _An
 
 def _once(unique: _SortedUnique | _AnyUnique) -> Verdict:
     count = unique.broken()
-    shown = f"{count:,} rows too many" if count else "none twice"
+    shown = f"rows too many: {count:,}" if count else "none twice"
     return Verdict(f"unique({', '.join(unique.key)})", count == 0, shown, "each key once")

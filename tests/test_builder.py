@@ -232,7 +232,7 @@ def test_a_bad_day_keeps_its_file_and_is_the_only_red_one(
     said = failure.step_failure_data.user_failure_data
     assert said is not None
     assert "gates failed in 1 of 3 partitions" in str(said.description)
-    assert "2025-01-02: unique(id): found 1 rows too many" in str(said.description)
+    assert "2025-01-02: unique(id): found rows too many: 1" in str(said.description)
     red = {key[2] for key, passed in checks(result).items() if key[1] == "gates" and not passed}
     assert red == {"2025-01-02"}
     found = versions.latest(

@@ -45,8 +45,8 @@ def judge(rules: dict[str, object], *rows: tuple[object, ...], **options: object
     ("rules", "bad", "words"),
     [
         ({"not_null": ["amount"]}, (3, None, None, None, None), "1 of 3 rows"),
-        ({"unique": ["id"]}, (1, None, None, None, None), "1 rows too many"),
-        ({"unique": ["currency", "id"]}, (2, None, None, "USD", None), "1 rows too many"),
+        ({"unique": ["id"]}, (1, None, None, None, None), "rows too many: 1"),
+        ({"unique": ["currency", "id"]}, (2, None, None, "USD", None), "rows too many: 1"),
         ({"accepted": {"currency": ["KRW", "USD"]}}, (3, None, None, "WON", None), "1 of 3"),
         ({"accepted": {"id": [1, 2]}}, (3, None, None, None, None), "1 of 3 rows"),
         ({"range": {"amount": {"min": 0}}}, (3, None, Decimal("-0.01"), None, None), "1 of 3"),
@@ -138,4 +138,4 @@ def test_unique_counts_alike_sorted_and_not(ids: list[int], cuts: list[int]) -> 
         verdict = next(
             v for v in inspector.verdicts(None, lambda: None)["gates"] if v.rule == "unique(id)"
         )
-        assert verdict.found == (f"{expected:,} rows too many" if expected else "none twice")
+        assert verdict.found == (f"rows too many: {expected:,}" if expected else "none twice")

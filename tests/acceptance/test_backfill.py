@@ -140,7 +140,7 @@ def test_a_bad_day_holds_up_no_other(tmp_path: Path) -> None:
     assert code == 65, err
     told = json.loads(out)
     [failed] = told["failed"]
-    assert f"{dirty}: unique(document, item): found 1 rows too many" in failed["reason"]
+    assert f"{dirty}: unique(document, item): found rows too many: 1" in failed["reason"]
     others = [day for day in days if day != dirty.isoformat()]
     with open_lake(tmp_path, env="local") as graph:
         for name in (RAW, PREP):

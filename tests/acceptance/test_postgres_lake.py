@@ -148,7 +148,7 @@ def test_one_bad_day_of_31_keeps_its_old_file(
         assert lake.evaluation("raw/sales", "gates", DAYS[0]).passed
         assert run.message.startswith(
             "raw/sales: gates failed in 1 of 31 partitions, which keeps its old file:\n"
-            f"{BAD}: unique(line_id): found 1 rows too many, allowed each key once"
+            f"{BAD}: unique(line_id): found rows too many: 1, allowed each key once"
         )
         assert "Correct the source or the gate" in run.message
         assert "pipelines/sales/pipeline.yaml" in run.message
