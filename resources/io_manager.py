@@ -8,16 +8,17 @@ fit an IO manager.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from resources.errors import PermanentError
-from resources.frames import kind_of, to_frame, to_table
-from resources.parquet import Profile
-from resources.store import FolderStore, Partition, Store
+
+if TYPE_CHECKING:
+    # Imported where a frame goes in or out: the graph loads without pyarrow, 0.2 CPU s.
+    import pyarrow as pa
+
+    from resources.store import Partition, Store
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -28,9 +29,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
     """
 
     root: str
-    parquet: Profile = "modern"
+    parquet: Literal["modern", "hive1"] = "modern"
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        from resources.frames import to_table
+
         partition = _one(_partitions(context))
         table = _without_partition_column(to_table(obj), partition)
         with self._store().writer(partition, table.schema) as writer:
@@ -48,15 +51,21 @@ class LakeIOManager(dg.ConfigurableIOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> Any:
+        from resources.frames import kind_of, to_frame
+
         kind = kind_of(context.dagster_type.typing_type) or "polars.DataFrame"
         return to_frame(self._store().read(_partitions(context)), kind)
 
     def _store(self) -> Store:
+        from resources.store import FolderStore
+
         return FolderStore(self.root, self.parquet)
 
 
 def _partitions(context: dg.InputContext | dg.OutputContext) -> Sequence[Partition]:
     """The partitions of the store that the context's asset and keys stand for."""
+    from resources.store import Partition
+
     if len(context.asset_key.path) != 2:
         raise PermanentError(
             f"The lake has no place for the asset {context.asset_key.to_user_string()!r}: give it "
@@ -84,6 +93,8 @@ def _one(partitions: Sequence[Partition]) -> Partition:
 
 def _without_partition_column(table: pa.Table, partition: Partition) -> pa.Table:
     """Readers add the partition column; rows that carry it must be of this partition."""
+    import pyarrow.compute as pc
+
     if partition.column not in table.column_names:
         return table
     same = pc.equal(table[partition.column], partition.value)
