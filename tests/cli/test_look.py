@@ -137,16 +137,6 @@ def test_validate_tells_all_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert document["ok"] is False
     assert document["exit_code"] == 2
     assert {"file", "line", "what", "cure"} == set(document["mistakes"][0])
-
-
-def test_validate_tells_sql_beside_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = changed(("sum(amount)", "sum(amout)"), ("sums: [amount]", "sums: [x]"))
-    write(tmp_path, {"sales": text})
-    monkeypatch.setenv("LAKE_PIPELINES", str(tmp_path))
-    result = lake("validate")
-    assert result.exit_code == 2
-    for words in ("sum(amout)", "sums: [x]"):
-        assert f"sales/pipeline.yaml:{line_of(text, words)}: " in result.stderr
     assert line in {one["line"] for one in document["mistakes"]}
     # The graph does not load either, and says the same without a traceback.
     code = "from lake_assets.cli.main import main; main()"
@@ -160,6 +150,16 @@ def test_validate_tells_sql_beside_files(tmp_path: Path, monkeypatch: pytest.Mon
     assert done.returncode == 2
     assert f"pipeline.yaml:{line}: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_validate_tells_sql_beside_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = changed(("sum(amount)", "sum(amout)"), ("sums: [amount]", "sums: [x]"))
+    write(tmp_path, {"sales": text})
+    monkeypatch.setenv("LAKE_PIPELINES", str(tmp_path))
+    result = lake("validate")
+    assert result.exit_code == 2
+    for words in ("sum(amout)", "sums: [x]"):
+        assert f"sales/pipeline.yaml:{line_of(text, words)}: " in result.stderr
 
 
 def test_schema() -> None:
