@@ -165,8 +165,11 @@ class DuckDBTables(ABC):
 
     def __exit__(self, *exc: object) -> None:
         if self._db is not None:
-            self._db.close()
+            self._shut(self._db)
             self._db = None
+
+    def _shut(self, db: duckdb.DuckDBPyConnection) -> None:
+        db.close()
 
     def describe(self, table: Table) -> list[SourceColumn]:
         with self._transaction(table) as cursor, self._errors(table.shown):
