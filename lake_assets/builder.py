@@ -253,9 +253,10 @@ def _freshness(asset: Asset) -> dg.FreshnessPolicy | None:
 
 
 def _check_specs(asset: Asset, partitions_def: Any) -> Iterator[dg.AssetCheckSpec]:
+    key = asset_key(asset.key)
     yield dg.AssetCheckSpec(
         name=record.GATES,
-        asset=asset_key(asset.key),
+        asset=key,
         blocking=True,
         partitions_def=partitions_def,
         description="발행 전에 확인하며, 하나라도 실패하면 이전 파티션이 그대로 남는다.",
@@ -263,18 +264,25 @@ def _check_specs(asset: Asset, partitions_def: Any) -> Iterator[dg.AssetCheckSpe
     if has_checks(asset):
         yield dg.AssetCheckSpec(
             name=record.CHECKS,
-            asset=asset_key(asset.key),
+            asset=key,
             partitions_def=partitions_def,
             description="발행 후에 알리는 점검. 실패해도 파티션은 발행된다.",
+        )
+    if warns_of_drift(asset):
+        yield dg.AssetCheckSpec(
+            name=record.DRIFT,
+            asset=key,
+            description="원천의 컬럼과 형식이 선언과 같은지 본다. 달라도 파티션은 발행된다.",
         )
 
 
 def has_checks(asset: Asset) -> bool:
-    """Whether there is anything to warn of: declared checks, or drift that only warns."""
-    spec = asset.spec
-    if isinstance(spec, SourceSpec) and spec.on_drift == "warn":
-        return True
-    return bool(spec.checks.model_fields_set - {"fresh"})
+    """Whether the file declares something to check after publishing."""
+    return bool(asset.spec.checks.model_fields_set - {"fresh"})
+
+
+def warns_of_drift(asset: Asset) -> bool:
+    return isinstance(asset.spec, SourceSpec) and asset.spec.on_drift == "warn"
 
 
 def code_version(asset: Asset) -> str:
@@ -443,6 +451,9 @@ def _all_at_once(
     )
     for side in _sides(asset):
         yield dg.AssetCheckResult(check_name=side, **record.check_fields(side, outcomes))
+    if outcomes[0].drift:
+        fields = record.drift_fields(outcomes[0].drift)
+        yield dg.AssetCheckResult(check_name=record.DRIFT, **fields)
     # Those results name no materialisation of a range, nor of an asset without partitions in the
     # run of a partition: Dagster looks for one of the run's own partition.
     if not single or (asset.partitions is None and context.has_partition_key):
@@ -481,15 +492,13 @@ def _evaluations(
     newest = versions.latest(
         instance, asset_key(asset.key), [one.key for one in outcomes] if asset.partitions else None
     )
-    for outcome in outcomes:
-        found = newest.get(outcome.key)
-        target = (
-            AssetCheckEvaluationTargetMaterializationData(
-                storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp
-            )
-            if found
-            else None
+    targets = {
+        key: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp
         )
+        for key, found in newest.items()
+    }
+    for outcome in outcomes:
         for side in _sides(asset):
             if side == record.GATES or outcome.published:
                 yield dg.AssetCheckEvaluation(
@@ -497,9 +506,16 @@ def _evaluations(
                     check_name=side,
                     partition=outcome.key or None,
                     blocking=side == record.GATES,
-                    target_materialization_data=target,
+                    target_materialization_data=targets.get(outcome.key),
                     **record.check_fields(side, [outcome]),
                 )
+    if outcomes and outcomes[0].drift:
+        yield dg.AssetCheckEvaluation(
+            asset_key=asset_key(asset.key),
+            check_name=record.DRIFT,
+            target_materialization_data=next(reversed(targets.values()), None),
+            **record.drift_fields(outcomes[0].drift),
+        )
 
 
 def _refused(asset: Asset, refused: Sequence[Outcome], asked: int) -> dg.Failure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
@@ -127,7 +127,7 @@ def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple
     table = source_table(asset, spec, work.params, work.settings)
     with open_source(work.settings, spec.connection) as source:
         drift = _drift(asset, table, source.describe(table))
-        side = "gates" if spec.on_drift == "fail" else "checks"
+        warning = drift if spec.on_drift == "warn" else None
         # Rows of one partition come sorted by its window column first; where that is a day of the
         # partition it is the same for all of them.
         constant = table.window is None or (
@@ -135,12 +135,13 @@ def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple
             and asset.partitions is not None
             and asset.partitions.cadence == "daily"
         )
-        inspector = _inspector(work, spec.order_by if constant else (), {side: [drift]})
+        sorted_by = spec.order_by if constant else ()
+        inspector = _inspector(work, sorted_by, () if warning else (drift,))
         if asset.partitions is None:
             with source.read(table) as reading:
                 slices = publish.whole(reading.batches)
                 for outcome in _land(work, [""], slices, inspector, reading.totals):
-                    yield f"{reading.route}, {reading.reconciled}", outcome
+                    yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
             return
         cadence = asset.partitions.cadence
         for run in consecutive(cadence, keys):
@@ -149,7 +150,7 @@ def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple
             with source.read(table, span) as reading:
                 slices = publish.by_column(reading.batches, table.window.column, cadence)
                 for outcome in _land(work, run, slices, inspector, reading.totals):
-                    yield f"{reading.route}, {reading.reconciled}", outcome
+                    yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
 
 
 def _drift(asset: Asset, table: Table, found: Sequence[SourceColumn]) -> Verdict:
@@ -178,12 +179,10 @@ def _drift(asset: Asset, table: Table, found: Sequence[SourceColumn]) -> Verdict
     return Verdict("drift", not differences, shown, "the declared columns and types")
 
 
-def _inspector(
-    work: Work, sorted_by: Sequence[str], standing: Mapping[str, list[Verdict]] | None = None
-) -> Inspector:
+def _inspector(work: Work, sorted_by: Sequence[str], standing: Sequence[Verdict] = ()) -> Inspector:
     spec = work.asset.spec
     sums = spec.sums if isinstance(spec, SourceSpec) else ()
-    return Inspector(spec.gates, spec.checks, spec.columns, sums, sorted_by, standing or {})
+    return Inspector(spec.gates, spec.checks, spec.columns, sums, sorted_by, standing)
 
 
 def _land(

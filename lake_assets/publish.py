@@ -33,7 +33,8 @@ class Outcome:
     """What became of one partition. `published` is None where a gate kept the old file.
 
     `rows` are those read, `seconds` wall time from the first row of the partition to its rename,
-    `preview` its first rows.
+    `preview` its first rows, `drift`
+    what the source's columns are against the declared ones, where that only warns.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Outcome:
     gates: Sequence[Verdict]
     checks: Sequence[Verdict]
     preview: pa.RecordBatch | None
+    drift: Verdict | None = None
 
     @property
     def failed_gates(self) -> list[Verdict]:

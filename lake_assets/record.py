@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from lake_assets.rules import Verdict
 
 #: One Dagster check for all gates of an asset and one for all its checks: the history stays small
-#: (an event is 5 ms of CPU on SQLite) and the table in the metadata names every rule.
-GATES, CHECKS = "gates", "checks"
+#: (an event is 2 ms of CPU on SQLite) and the table in the metadata names every rule. Drift is the
+#: source's, not a partition's: one result a run.
+GATES, CHECKS, DRIFT = "gates", "checks", "drift"
 
 #: Metadata of an asset that the lake reads and another location makes: its history counts.
 ELSEWHERE = "lake/elsewhere"
@@ -125,6 +126,16 @@ def verdict_table(verdicts: Sequence[Verdict]) -> dg.MetadataValue:
             ]
         )
     )
+
+
+def drift_fields(drift: Verdict) -> dict[str, Any]:
+    """Fields of the check result that warns of drift."""
+    return {
+        "passed": drift.passed,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "description": None if drift.passed else str(drift),
+        "metadata": {"rules": verdict_table([drift])},
+    }
 
 
 def check_fields(side: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _engine() -> duckdb.DuckDBPyConnection:
 class Inspector:
     """Judges one asset's partitions, one after another: `see` each batch, then `verdicts`.
 
-    `standing` are verdicts that hold of every partition (drift of the source). Memory is flat where
+    `standing` are gates that are judged before (drift of the source). Memory is flat where
     the rows come sorted by the unique key (`sorted_by` begins with it, in any order); elsewhere the
     key columns of one partition are kept in DuckDB until its end.
     """
@@ -119,11 +119,11 @@ class Inspector:
         columns: Columns,
         sums: Sequence[str] = (),
         sorted_by: Sequence[str] = (),
-        standing: Mapping[str, Sequence[Verdict]] | None = None,
+        standing: Sequence[Verdict] = (),
     ) -> None:
         self._sides: dict[str, Rules] = {"gates": gates, "checks": checks}
         self._sums = tuple(sums)
-        self._standing = standing or {}
+        self._standing = standing
         self._rules = {side: _row_rules(rules, columns) for side, rules in self._sides.items()}
         self._each = [rule for rules in self._rules.values() for rule in rules]
         key = gates.unique or checks.unique or []
@@ -209,7 +209,7 @@ class Inspector:
         rows_before: Callable[[], int | None],
     ) -> dict[str, list[Verdict]]:
         """The verdicts of the partition that ends here, by side: `gates` and `checks`."""
-        found = {side: list(self._standing.get(side, ())) for side in self._sides}
+        found: dict[str, list[Verdict]] = {"gates": list(self._standing), "checks": []}
         if totals is not None:
             found["gates"].append(_reconciled(self.rows, self.sums(), totals))
         index = 0

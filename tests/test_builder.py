@@ -166,6 +166,7 @@ def test_a_day_and_its_metadata(lake: tuple[dg.Definitions, dg.DagsterInstance])
     assert checks(result) == {
         ("raw/sales", "gates", "2025-01-03"): True,
         ("raw/sales", "checks", "2025-01-03"): True,
+        ("raw/sales", "drift", None): True,
     }
 
 
@@ -372,7 +373,7 @@ def test_dagster_knows_the_asset(lake: tuple[dg.Definitions, dg.DagsterInstance]
     assert node.owners == ["team:sales"]
     assert node.kinds == {"hana_bw", "parquet"}
     assert node.parent_keys == {dg.AssetKey(["src", "hana_bw", "sales"])}
-    assert {key.name for key in node.check_keys} == {"gates", "checks"}
+    assert {key.name for key in node.check_keys} == {"gates", "checks", "drift"}
     assert node.description is not None
     assert node.description.startswith("매출 원본")
     assert node.backfill_policy == dg.BackfillPolicy.multi_run(31)

@@ -190,7 +190,8 @@ class Lake:
         """Passed and failed partitions of an asset check, from the state that the UI shows."""
         asset_key = dg.AssetKey(asset.split("/"))
         key = dg.AssetCheckKey(asset_key, name)
-        partitions = self.definitions.resolve_assets_def(asset_key).partitions_def
+        specs = self.definitions.resolve_assets_def(asset_key).check_specs
+        partitions = next(spec.partitions_def for spec in specs if spec.name == name)
         state = self.instance.event_log_storage.get_asset_check_state([(key, partitions)])[key]
         found = {}
         for status in (AssetCheckExecutionResolvedStatus.SUCCEEDED, _FAILED):

@@ -89,8 +89,8 @@ def test_drift_warns_or_stops(
             assert run.success
             assert_equal_rows(lake.read("raw/sales", DAY).drop_columns(["dt"]), expected)
             assert lake.check("raw/sales", "gates")["succeeded"] == {DAY}
-            assert lake.check("raw/sales", "checks")["failed"] == {DAY}
-            shown = lake.evaluation("raw/sales", "checks", DAY)
+            assert lake.check("raw/sales", "drift")["failed"] == {""}
+            shown = lake.evaluation("raw/sales", "drift")
             assert said in (shown.description or "")
             assert shown.severity.value == "WARN"
 

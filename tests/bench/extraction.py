@@ -23,20 +23,21 @@ from tests.servers.sales_table import TYPES
 def run(bench: Bench) -> list[Ratio]:
     arguments = {**bench.address, "table": bench.month, "span": MONTH}
     root, file = bench.folder / "store", bench.folder / "peer.parquet"
-    found = alternate(
-        "extraction",
-        Side("ours", "sides:published", {**arguments, "root": str(root), "types": TYPES}),
-        Side(
-            "COPY", "sides:copied", {**arguments, "file": str(file), "extension": str(_extension())}
-        ),
-        bench.rounds(7),
-    )
+    ours = Side("ours", "sides:published", {**arguments, "root": str(root), "types": TYPES})
+    copy = {**arguments, "file": str(file), "extension": str(_extension())}
+    found = alternate("extraction", ours, Side("COPY", "sides:copied", copy), bench.rounds(7))
     rows = found.ours[0]["facts"]["rows"]
     same(found.ours[-1]["facts"]["file"], str(file))
-    notes = {"rows": f"{rows:,}"}
+    # Neither CPU nor memory is that of starting a process: the memory limit is against COPY in a
+    # process that has imported what ours has. Against a bare one it is in the notes.
+    dressed = alternate(
+        "extraction", ours, Side("COPY", "sides:copied", {**copy, "dressed": True}), 3
+    )
+    bare = found.ratio("", "MB", megabytes, 1.3)
+    notes = {"against a process without imports": f"{bare.peer:.0f} MB, {bare.ratio:.2f}"}
     return [
-        found.ratio("CPU against COPY", "s", cpu(), 1.15, notes=notes),
-        found.ratio("peak memory against COPY", "MB", megabytes, 1.3),
+        found.ratio("CPU against COPY", "s", cpu(), 1.15, notes={"rows": f"{rows:,}"}),
+        dressed.ratio("peak memory against COPY", "MB", megabytes, 1.3, notes=notes),
     ]
 
 

@@ -82,9 +82,17 @@ def copied(
     span: list[str],
     file: str,
     extension: str,
+    dressed: bool = False,
 ) -> dict[str, Any]:
-    """The same threads as ours, which uses one: the server sends one stream."""
+    """The same threads as ours, which uses one: the server sends one stream.
+
+    `dressed`: with what ours imports, as the process of a step has it whoever reads the rows.
+    """
     import duckdb
+
+    if dressed:
+        from lake_assets import publish  # noqa: F401
+        from resources import postgres  # noqa: F401
 
     select = (
         f"SELECT * FROM \"{table}\" WHERE sale_date >= date ''{span[0]}'' "
