@@ -152,8 +152,8 @@ def check_fields(side: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         metadata["rules"] = verdict_table(verdicts)
     else:
         red = sum(any(not v.passed for v in getattr(o, side)) for o in outcomes)
-        metadata["partitions"] = len(outcomes)
-        metadata["partitions_failed"] = red
+        # Text: numbers would be plotted.
+        metadata["partitions"] = dg.MetadataValue.text(f"{len(outcomes)}, {red} failed")
     return {
         "passed": not failed,
         "severity": dg.AssetCheckSeverity.ERROR if side == GATES else dg.AssetCheckSeverity.WARN,

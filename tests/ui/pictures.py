@@ -55,7 +55,7 @@ def checks(browser: WebDriver, url: str, file: Path, dirty: date) -> None:
     first, last = dirty - timedelta(days=40), dirty + timedelta(days=4)
     browser.set_window_size(1500, 900)
     browser.get(f"{url}/assets/{RAW}?view=checks&checkDetail=gates")
-    shows(browser, "blocking", "Checks (2)")
+    shows(browser, "blocking", "Checks (3)")
     show_partitions_of_check(browser)
     shows(browser, "Failed (1)")
     box = "//input[starts-with(@placeholder, 'ex: ')]"
