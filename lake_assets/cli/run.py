@@ -220,6 +220,9 @@ def _progress(screen: Console, events: Iterator[Event]) -> Iterator[Event]:
         TimeElapsedColumn(),
         console=screen,
         transient=True,
+        # Otherwise it replaces sys.stdout and sys.stderr, and what runs write comes to the screen.
+        redirect_stdout=False,
+        redirect_stderr=False,
         disable=not screen.is_terminal or screen.quiet,
     )
     with bars:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -154,14 +155,17 @@ def test_mistakes_end_with_2(words: list[str], message: str) -> None:
     assert message in told["error"]
 
 
+#: The command over the small lake, as a process of its own.
+CODE = (
+    "import functools, lake_assets.execute as e\n"
+    "e.Location = functools.partial(e.Location, 'tests.small_lake')\n"
+    "from lake_assets.cli.main import main; main()"
+)
+
+
 def process(*words: str) -> subprocess.CompletedProcess[str]:
-    code = (
-        "import functools, lake_assets.execute as e\n"
-        "e.Location = functools.partial(e.Location, 'tests.small_lake')\n"
-        "from lake_assets.cli.main import main; main()"
-    )
     return subprocess.run(
-        [sys.executable, "-c", code, "run", *words],
+        [sys.executable, "-c", CODE, "run", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -183,3 +187,30 @@ def test_the_terminal_is_for_progress(tmp_path: Path) -> None:
     assert "made raw/customer by hand" in verbose.stdout
     assert "STEP_SUCCESS" in verbose.stderr
     assert json.loads(process("raw/customer", "--json").stdout)["ok"] is True
+
+
+def test_a_real_terminal_shows_no_log() -> None:
+    leader, follower = pty.openpty()
+    words = [sys.executable, "-c", CODE, "run", "raw/customer"]
+    child = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while piece := os.read(leader, 65536):
+            shown += piece
+    except OSError:
+        pass  # how Linux tells that the other end of a terminal is closed
+    os.close(leader)
+    assert child.wait() == 0
+    text = shown.decode()
+    assert "1 run, 0 failed" in text
+    assert "\x1b[" in text  # it was taken for a terminal
+    assert "DEBUG" not in text
+    assert "made raw/customer by hand" not in text
