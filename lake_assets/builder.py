@@ -359,8 +359,8 @@ def _run(
 ) -> Iterator[Any]:
     """Materialise, then report: all at once where all went well, one by one where some did not.
 
-    What is published is in the history whatever happens after it (idea 5 of the architecture:
-    events yielded before a Failure are kept).
+    What is published is in the history whatever happens after it: Dagster keeps the events that
+    were yielded before a Failure.
     """
     from lake_assets.materialise import materialise
 

@@ -142,8 +142,9 @@ class Interrupted(LakeError):
 
 
 def dagster_home(settings: Settings) -> Path:
-    """`DAGSTER_HOME`, else `dagster` in the lake's home."""
-    return Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").absolute()
+    """`DAGSTER_HOME`, else one for each environment, as each has a store of its own."""
+    own = settings.home / "dagster" / settings.env
+    return Path(os.environ.get("DAGSTER_HOME") or own).absolute()
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

@@ -127,8 +127,9 @@ class Inspector:
         self._rules = {side: _row_rules(rules, columns) for side, rules in self._sides.items()}
         self._each = [rule for rules in self._rules.values() for rule in rules]
         key = gates.unique or checks.unique or []
-        shown = [name for name in key if columns[name].pii == "none"]
-        self._example = "concat_ws(', ', " + ", ".join(map(_name, shown)) + ")" if shown else "NULL"
+        self._shown = [name for name, column in columns.items() if column.pii == "none"]
+        names = [_name(name) for name in key if name in self._shown]
+        self._example = f"concat_ws(', ', {', '.join(names)})" if names else "NULL"
         self._uniques = {
             side: _unique(rules.unique, sorted_by)
             for side, rules in self._sides.items()
@@ -220,7 +221,7 @@ class Inspector:
                 found[side].append(Verdict(rule.name, broken == 0, shown, rule.allowed, example))
                 index += 1
             if side in self._uniques:
-                found[side].append(_once(self._uniques[side]))
+                found[side].append(_once(self._uniques[side], self._shown))
             if self._sides[side].rows:
                 found[side].append(self._rows(self._sides[side], rows_before))
         return found
@@ -283,28 +284,31 @@ class _SortedUnique:
 
     def begin(self) -> None:
         self._count = 0
+        self._twice: dict[str, Any] = {}
         self._last: pa.RecordBatch | None = None
 
     def see(self, batch: pa.RecordBatch) -> None:
         keys = batch.select(self.key)
         if self._last is not None and keys.num_rows:
-            self._count += self._equal(self._last, keys.slice(0, 1))
+            self._compare(self._last, keys.slice(0, 1))
         if keys.num_rows > 1:
-            self._count += self._equal(keys.slice(0, keys.num_rows - 1), keys.slice(1))
+            self._compare(keys.slice(0, keys.num_rows - 1), keys.slice(1))
         if keys.num_rows:
             self._last = keys.slice(keys.num_rows - 1)
 
-    @staticmethod
-    def _equal(one: pa.RecordBatch, other: pa.RecordBatch) -> int:
+    def _compare(self, one: pa.RecordBatch, other: pa.RecordBatch) -> None:
         same = pc.equal(one.column(0), other.column(0))
         for index in range(1, one.num_columns):
             if pc.sum(same).as_py() in (0, None):
-                return 0
+                return
             same = pc.and_(same, pc.equal(one.column(index), other.column(index)))
-        return int(pc.sum(same).as_py() or 0)
+        count = int(pc.sum(same).as_py() or 0)
+        if count and not self._twice:
+            self._twice = other.slice(pc.index(same, True).as_py(), 1).to_pylist()[0]
+        self._count += count
 
-    def broken(self) -> int:
-        return self._count
+    def broken(self) -> tuple[int, dict[str, Any]]:
+        return self._count, self._twice
 
 
 class _AnyUnique:
@@ -324,17 +328,16 @@ class _AnyUnique:
         self._engine.execute(f"{verb} SELECT * FROM keys")
         self._empty = False
 
-    def broken(self) -> int:
+    def broken(self) -> tuple[int, dict[str, Any]]:
         if self._empty:
-            return 0
+            return 0, {}
         key = ", ".join(map(_name, self.key))
         full = " AND ".join(f"{_name(name)} IS NOT NULL" for name in self.key)
         row = self._engine.execute(
-            f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM seen WHERE {full} "
-            f"GROUP BY {key} HAVING count(*) > 1)"
+            f"SELECT {key}, sum(count(*) - 1) OVER () FROM seen WHERE {full} "
+            f"GROUP BY {key} HAVING count(*) > 1 ORDER BY {key} LIMIT 1"
         ).fetchone()
-        assert row is not None
-        return int(row[0])
+        return (int(row[-1]), dict(zip(self.key, row, strict=False))) if row else (0, {})
 
 
 def _unique(key: Sequence[str], sorted_by: Sequence[str]) -> _SortedUnique | _AnyUnique:
@@ -343,7 +346,10 @@ def _unique(key: Sequence[str], sorted_by: Sequence[str]) -> _SortedUnique | _An
     return _SortedUnique(key) if neighbours else _AnyUnique(key)
 
 
-def _once(unique: _SortedUnique | _AnyUnique) -> Verdict:
-    count = unique.broken()
-    shown = f"rows too many: {count:,}" if count else "none twice"
-    return Verdict(f"unique({', '.join(unique.key)})", count == 0, shown, "each key once")
+def _once(unique: _SortedUnique | _AnyUnique, shown: Sequence[str]) -> Verdict:
+    """`shown` are the columns that are not personal."""
+    count, twice = unique.broken()
+    found = f"rows too many: {count:,}" if count else "none twice"
+    example = ", ".join(str(value) for name, value in twice.items() if name in shown)
+    rule = f"unique({', '.join(unique.key)})"
+    return Verdict(rule, count == 0, found, "each key once", example)

@@ -90,6 +90,19 @@ def test_an_example_names_the_key_and_no_personal_data() -> None:
     assert "010-1234" not in str(failed)
 
 
+@pytest.mark.parametrize("sorted_by", [(), ("phone", "id")])
+def test_the_unique_gate_names_a_key_that_stands_twice(sorted_by: tuple[str, ...]) -> None:
+    inspector = Inspector(Gates(unique=["id", "phone"]), Checks(), COLUMNS, sorted_by=sorted_by)
+    for number in (1, 77, 77, 80):
+        inspector.see(batch((number, None, None, None, "010-1234")))
+    (verdict,) = [v for v in inspector.verdicts(None, lambda: None)["gates"] if not v.passed]
+    assert (verdict.rule, verdict.found, verdict.example) == (
+        "unique(id, phone)",
+        "rows too many: 1",
+        "77",
+    )
+
+
 def test_not_nullable_columns_are_a_gate() -> None:
     columns = {**COLUMNS, "id": ColumnSpec(type="int64", nullable=False)}
     inspector = Inspector(Gates(), Checks(), columns)

@@ -93,7 +93,7 @@ def test_ui(tmp_path: Path) -> None:
         "hana_bw.duckdb",
         "hana_db.duckdb",
     ]
-    assert (tmp_path / "dagster" / "dagster.yaml").exists()
+    assert (tmp_path / "dagster" / "local" / "dagster.yaml").exists()
 
 
 def test_a_taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
