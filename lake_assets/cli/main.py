@@ -11,11 +11,11 @@ import json
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from resources.errors import LakeError
+from resources.errors import LakeError, UsageError
 from resources.settings import environment_files
 from resources.yamlfile import Mistakes, nearest
 
@@ -62,7 +62,10 @@ class _Lake(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta["json"] = "--json" in args
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            return _end_wrong_usage(ctx, error)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -70,12 +73,23 @@ class _Lake(click.Group):
         except LakeError as error:
             _say(error, as_json=ctx.meta["json"])
             ctx.exit(error.exit_code)
+        except click.UsageError as error:
+            _end_wrong_usage(ctx, error)
         except KeyboardInterrupt:
             ctx.exit(130)
         except BrokenPipeError:
             # `lake list | head` has what it wanted; Python would complain again when it closes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+def _end_wrong_usage(ctx: click.Context, error: click.UsageError) -> NoReturn:
+    """Click's own words, with its line of usage, unless a program reads them."""
+    # `lake` alone is not wrong, it asks for the help.
+    if not ctx.meta["json"] or isinstance(error, click.exceptions.NoArgsIsHelpError):
+        raise error
+    _say(UsageError(error.format_message()), as_json=True)
+    ctx.exit(error.exit_code)
 
 
 def _say(error: LakeError, as_json: bool) -> None:

@@ -49,6 +49,9 @@ def test_wrong_usage_ends_with_2_and_no_traceback(words: list[str], message: str
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert "Traceback" not in result.output
+    told = json.loads(lake(*words, "--json").stdout)
+    assert (told["ok"], told["exit_code"]) == (False, 2)
+    assert message in told["error"]
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
