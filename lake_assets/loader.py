@@ -31,7 +31,7 @@ from lake_assets.spec import (
 )
 from resources.settings import CONNECTIONS
 from resources.types import ColumnType
-from resources.yamlfile import Mistake, Mistakes, Place, YamlFile, nearest
+from resources.yamlfile import Mistake, Mistakes, Place, YamlFile, nearest, shown_path
 
 SHIPPED = Path(__file__).parent / "pipelines"
 FILE = "pipeline.yaml"
@@ -148,7 +148,7 @@ def read_pipelines(
     for path in _files(folders, mistakes):
         file = None
         try:
-            file = YamlFile(path, shown=_shown(path))
+            file = YamlFile(path, shown=shown_path(path))
             spec = file.record(PipelineSpec)
             pipelines.append(Pipeline(path.parent.name, path.parent, file, spec))
         except Mistakes as error:
@@ -223,7 +223,7 @@ def _files(folders: Sequence[Path], mistakes: list[Mistake]) -> Iterator[Path]:
     for folder in folders:
         if not folder.is_dir():
             cure = "make it, or take it out of LAKE_PIPELINES"
-            mistakes.append(Mistake(_shown(folder), 1, "there is no such folder", cure))
+            mistakes.append(Mistake(shown_path(folder), 1, "there is no such folder", cure))
             continue
         for path in sorted(folder.glob(f"*/{FILE}")):
             name = path.parent.name
@@ -231,20 +231,13 @@ def _files(folders: Sequence[Path], mistakes: list[Mistake]) -> Iterator[Path]:
                 continue
             if not _FOLDER.fullmatch(name):
                 what = f"the folder {name!r} is no name of a pipeline"
-                mistakes.append(Mistake(_shown(path), 1, what, "names match [a-z][a-z0-9_]*"))
+                mistakes.append(Mistake(shown_path(path), 1, what, "names match [a-z][a-z0-9_]*"))
             elif name in first:
-                what = f"there are two pipelines {name!r}, the other in {_shown(first[name])}"
-                mistakes.append(Mistake(_shown(path), 1, what, "rename one of the folders"))
+                what = f"there are two pipelines {name!r}, the other in {shown_path(first[name])}"
+                mistakes.append(Mistake(shown_path(path), 1, what, "rename one of the folders"))
             else:
                 first[name] = path
                 yield path
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 # --- rules over all files ------------------------------------------------------------------------
@@ -715,19 +708,19 @@ def _check_transform(asset: Asset, reference: str) -> Iterator[Mistake]:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except OSError:
         there = [p.name for p in sorted(asset.pipeline.folder.glob("*.py"))]
-        yield asset.mistake(place, f"there is no file {_shown(path)}", nearest(file, there))
+        yield asset.mistake(place, f"there is no file {shown_path(path)}", nearest(file, there))
         return
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
-        yield Mistake(_shown(path), line, f"not Python: {getattr(error, 'msg', error)}")
+        yield Mistake(shown_path(path), line, f"not Python: {getattr(error, 'msg', error)}")
         return
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     found = functions.get(function)
     if found is None:
-        what = f"{_shown(path)} has no function {function!r}"
+        what = f"{shown_path(path)} has no function {function!r}"
         yield asset.mistake(place, what, nearest(function, functions))
         return
-    yield from _check_signature(asset, _shown(path), found, _imported(tree))
+    yield from _check_signature(asset, shown_path(path), found, _imported(tree))
 
 
 def _check_signature(

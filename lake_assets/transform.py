@@ -21,10 +21,14 @@ import pyarrow as pa
 
 from resources.errors import PermanentError
 from resources.frames import kind_of, to_frame, to_table
+from resources.yamlfile import Mistake, Mistakes, shown_path
 
 
 def load_module(file: Path) -> ModuleType:
-    """A Python file of a pipeline's folder as a module of its own, read again when it changes."""
+    """A Python file of a pipeline's folder as a module of its own, read again when it changes.
+
+    Whatever it raises is a mistake of the file, told at its line in `Mistakes`.
+    """
     return _module(file, file.stat().st_mtime_ns)
 
 
@@ -36,8 +40,27 @@ def _module(file: Path, modified: int) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        where, line = last_line(error, file.parent) or (file, 1)
+        what = f"cannot be loaded: {type(error).__name__}: {error}"
+        if isinstance(error, SyntaxError) and error.filename == spec.origin:
+            # In the words of `loader.py`, so that it is told once.
+            line, what = error.lineno or 1, f"not Python: {error.msg}"
+        cure = "install it where the lake runs, or take the import out"
+        raise Mistakes(
+            [Mistake(shown_path(where), line, what, cure if isinstance(error, ImportError) else "")]
+        ) from error
     return module
+
+
+def last_line(error: BaseException, folder: Path) -> tuple[Path, int] | None:
+    """The innermost file and line below `folder` that an exception came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if Path(f.filename).is_relative_to(folder.absolute())]
+    return (Path(own[-1].filename), own[-1].lineno or 1) if own else None
 
 
 def call(

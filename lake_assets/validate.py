@@ -16,6 +16,7 @@ from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import duckdb
 import sqlglot
@@ -35,7 +36,7 @@ from lake_assets.spec import DatasetSpec, Param, SourceSpec
 from resources.settings import Settings
 from resources.sql import DIALECTS
 from resources.types import SIMPLE, ColumnType, parse_type
-from resources.yamlfile import Mistake, Place, nearest
+from resources.yamlfile import Mistake, Mistakes, Place, nearest
 
 #: Kinds of connection that hold tables.
 TABLE_KINDS = ("duckdb", "postgres", "mariadb", "hive", "hana", "sqlserver", "tibero")
@@ -86,6 +87,7 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
             mistakes.extend(_dataset(asset, asset.spec, by_key))
     for pipeline in pipelines:
         mistakes.extend(_unused_params(pipeline))
+        mistakes.extend(_python(pipeline))
     return sorted(set(mistakes))
 
 
@@ -529,6 +531,25 @@ def _used(asset: Asset) -> Iterable[str]:
         return _arguments((asset.pipeline.folder / file).read_text(encoding="utf-8"), function)
     except (OSError, SyntaxError, ValueError):  # told by the loader, which reads it first
         return asset.pipeline.spec.params
+
+
+def _python(pipeline: Pipeline) -> Iterator[Mistake]:
+    """What the folder's Python files raise when they are loaded."""
+    specs = pipeline.spec.datasets.values()
+    names = {spec.transform.partition(":")[0] for spec in specs if spec.transform}
+    files = [pipeline.folder / name for name in sorted({*names, "assets.py"})]
+    if not any(file.exists() for file in files):
+        return
+    from lake_assets.transform import load_module
+
+    for file in files:
+        try:
+            if file.exists():
+                with catch_warnings():
+                    simplefilter("ignore")
+                    load_module(file)
+        except Mistakes as error:
+            yield from error.mistakes
 
 
 def _arguments(text: str, function: str) -> set[str]:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from resources.errors import PermanentError, UsageError
-from resources.yamlfile import YamlFile, nearest
+from resources.yamlfile import YamlFile, nearest, shown_path
 
 SHIPPED = Path(__file__).parent / "environments"
 
@@ -231,12 +231,5 @@ def load_settings(env: str | None = None, environ: Mapping[str, str] = os.enviro
     files = environment_files(environ)
     if name not in files:
         raise UsageError(f"There is no environment {name!r} (LAKE_ENV); {nearest(name, files)}.")
-    record = YamlFile(files[name], shown=_shown(files[name])).record(Environment)
+    record = YamlFile(files[name], shown=shown_path(files[name])).record(Environment)
     return Settings(env=name, home=lake_home(environ), environment=record)
-
-
-def _shown(file: Path) -> str:
-    try:
-        return str(file.relative_to(Path.cwd()))
-    except ValueError:
-        return str(file)

@@ -51,6 +51,14 @@ class Mistakes(UsageError):
         super().__init__("\n".join([head, *map(str, self.mistakes)]))
 
 
+def shown_path(path: Path) -> str:
+    """Relative to the current folder where it lies in it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'? ` where one of `allowed` is near, then the list of them (at most 20)."""
     names = sorted(set(map(str, allowed)))

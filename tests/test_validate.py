@@ -304,3 +304,43 @@ def test_a_skeleton_overwrites_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is there already"):
         write_skeleton(tmp_path, "mine")
     assert (tmp_path / "mine" / FILE).read_text() == "mine"
+
+
+TRANSFORM = """\
+import polars as pl
+
+
+def by_region(sales: pl.DataFrame, least: int) -> pl.DataFrame:
+    return sales
+"""
+HELPED = """\
+def helper() -> None:
+    return {}[1]
+
+
+helper()
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line", "what", "cure"),
+    [
+        ("transform.py", TRANSFORM + "\n1 / 0\n", 7, "ZeroDivisionError: division by zero", ""),
+        ("transform.py", "import nopackage\n" + TRANSFORM, 1, "'nopackage'", "install it"),
+        ("transform.py", TRANSFORM + "\nraise SystemExit(3)\n", 7, "SystemExit: 3", ""),
+        ("transform.py", TRANSFORM + "\nx = = 1\n", 7, "not Python: invalid syntax", ""),
+        ("assets.py", HELPED, 2, "KeyError: 1", ""),
+        ("assets.py", "x = 1\nx x\n", 2, "not Python: invalid syntax", ""),
+        ("assets.py", "import nopackage.below\n", 1, "'nopackage'", "install it"),
+    ],
+)
+def test_python_that_cannot_be_loaded(
+    file: str, text: str, line: int, what: str, cure: str, tmp_path: Path
+) -> None:
+    sql = SALES[SALES.index("    sql: |") : SALES.index("    columns:\n      region: string")]
+    yaml = changed((sql, "    transform: transform.py:by_region\n"))
+    files = {"sales": yaml, "sales/transform.py": TRANSFORM, f"sales/{file}": text}
+    (mistake,) = validate_folders([write(tmp_path, files)], load_settings("local"))
+    assert (Path(mistake.file).name, mistake.line) == (file, line)
+    assert what in mistake.what
+    assert cure in mistake.cure
