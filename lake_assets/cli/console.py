@@ -22,11 +22,22 @@ from rich.text import Text
 _WIDE = 240
 
 
+class _Console(Console):
+    """Goes quiet where nobody reads any more (`| head`); rich would end the command with 1."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        # What is still in the buffer would fail again when the file is closed.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
 def console(file: Any = None) -> Console:
     """A console on standard output (or `file`); rich knows that Korean is two columns wide."""
     target = file or sys.stdout
     width = None if target.isatty() else _WIDE
-    return Console(file=target, width=width, highlight=False, soft_wrap=False)
+    return _Console(file=target, width=width, highlight=False, soft_wrap=False)
 
 
 def table(

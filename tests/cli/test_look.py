@@ -192,16 +192,17 @@ def test_light_commands_do_not_import_dagster() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_closed_pipe_is_no_error() -> None:
-    command = (
-        f"{sys.executable} -c 'from lake_assets.cli.main import main; main()' schema | head -1"
-    )
+@pytest.mark.parametrize(
+    ("words", "reader", "read"), [("schema", "head -1", "{\n"), ("list", "true", "")]
+)
+def test_a_closed_pipe_is_no_error(words: str, reader: str, read: str) -> None:
+    code = "from lake_assets.cli.main import main; main()"
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -c '{code}' {words} | {reader}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    assert (done.stdout, done.stderr) == ("{\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, read, "")
