@@ -285,7 +285,7 @@ def _query(
             if field.name in found.names and found.field(field.name).type != field.type
         ]
         if problems:
-            raise PermanentError(f"{work.asset.key}: what the SQL gives does not fit: {problems}")
+            raise transform.unfit(f"{work.asset.key}: what the SQL gives", problems)
         yield (batch.select(names) for batch in reader)
 
 
@@ -344,16 +344,19 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
     }
     columns = [spec.columns, *(work.catalogue[name].spec.columns for name in asked)]
     try:
-        frame = transform.call(function, tables, _words(work, [key]))
+        frame = transform.call(function, tables, _words(work, [key]), work.asset.key)
+    except LakeError:
+        raise
     except Exception as error:
+        at = transform.place(error, function, work.asset.pipeline.folder)
+        told = f"{work.asset.key}: {name} raised {type(error).__name__} at {at}"
         personal = any(column.pii != "none" for own in columns for column in own.values())
-        if isinstance(error, LakeError) or not personal:
-            raise
+        if not personal:
+            raise PermanentError(f"{told}: {error}") from error
         # Its words and those of its causes may quote a value.
         raise PermanentError(
-            f"{work.asset.key}: {name} raised {type(error).__name__} at "
-            f"{transform.place(error, file)}. What it says is not shown, because columns are "
-            "personal; call it by hand on `lake_assets.read(…)`."
+            f"{told}. What it says is not shown, because columns are personal; call it by hand on "
+            "`lake_assets.read(…)`."
         ) from None
     table = transform.fitted(frame, arrow_schema(spec.columns), work.asset.key)
     if spec.order_by:

@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -67,37 +67,67 @@ def call(
     function: Callable[..., Any],
     tables: Mapping[str, Callable[[], pa.Table]],
     words: Mapping[str, Any],
-) -> Any:
+    name: str,
+) -> pa.Table:
     """Call a transform: arguments named as inputs get frames, others words (partition, params).
 
     `tables` are read only where the function asks for them. An argument without annotation gets a
-    Polars DataFrame.
+    Polars DataFrame. A lazy frame is collected here, as only then its function's mistakes show.
     """
     hints = get_type_hints(function)
     arguments: dict[str, Any] = {}
-    for name in inspect.signature(function).parameters:
-        if name in tables:
-            kind = kind_of(hints.get(name)) or "polars.DataFrame"
-            arguments[name] = to_frame(tables[name](), kind)
-        elif name in words:
-            arguments[name] = words[name]
-    return function(**arguments)
+    for argument in inspect.signature(function).parameters:
+        if argument in tables:
+            kind = kind_of(hints.get(argument)) or "polars.DataFrame"
+            arguments[argument] = to_frame(tables[argument](), kind)
+        elif argument in words:
+            arguments[argument] = words[argument]
+    frame = function(**arguments)
+    if frame is None:
+        raise PermanentError(
+            f"{name}: {function.__name__} in {_begin(function)} returned nothing: is a return "
+            "missing?"
+        )
+    try:
+        return to_table(frame)
+    except PermanentError as error:
+        raise PermanentError(
+            f"{name}: what {function.__name__} in {_begin(function)} returned: {error}"
+        ) from None
 
 
-def place(error: Exception, file: str) -> str:
-    """The innermost line of `file` that an exception came through: `transform.py:12`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename).name == file]
-    return f"{file}:{lines[-1]}" if lines else file
+def place(error: Exception, function: Callable[..., Any], folder: Path) -> str:
+    """The innermost line below `folder` that an exception came through: `…/transform.py:12`.
+
+    The function's first line where it came through none: of a lazy frame, or a wrong argument.
+    """
+    found = last_line(error, folder)
+    return f"{shown_path(found[0])}:{found[1]}" if found else _begin(function)
 
 
-def fitted(frame: Any, schema: pa.Schema, name: str) -> pa.Table:
+def _begin(function: Callable[..., Any]) -> str:
+    code = inspect.unwrap(function).__code__
+    return f"{shown_path(Path(code.co_filename))}:{code.co_firstlineno}"
+
+
+def unfit(what: str, problems: Sequence[str]) -> PermanentError:
+    """Columns that are not as declared, one a line."""
+    return PermanentError(
+        "\n".join(
+            [
+                f"{what} does not fit the declared columns:",
+                *(f"    {problem}" for problem in problems),
+            ]
+        )
+    )
+
+
+def fitted(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
     """What a transform gave back, in the declared columns and types.
 
     Columns may come in any order. What is missing, undeclared, or does not fit its type without
     loss is one PermanentError that names every such column.
     """
-    table = to_table(frame)
     have, want = set(table.schema.names), set(schema.names)
     problems = [f"column {column!r} is missing" for column in schema.names if column not in have]
     problems += [f"column {column!r} is not declared" for column in sorted(have - want)]
@@ -115,5 +145,5 @@ def fitted(frame: Any, schema: pa.Schema, name: str) -> pa.Table:
                 "value fits"
             )
     if problems:
-        raise PermanentError(f"{name}: what the transform returns does not fit: {problems}")
+        raise unfit(f"{name}: what the transform returns", problems)
     return pa.table(arrays, schema=schema)
