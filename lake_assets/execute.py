@@ -105,6 +105,16 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """A check that failed and stops nothing; the partition is '' where it speaks of all of them."""
+
+    asset: dg.AssetKey
+    check: str
+    partition: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Ended:
     """A run is over. `units` says of each partition that was tried whether it is there.
 
@@ -116,6 +126,7 @@ class Ended:
     seconds: float
     units: Mapping[Unit, bool]
     failures: Sequence[Failed]
+    warnings: Sequence[Warned]
     rows: Mapping[dg.AssetKey, int]
     seconds_of: Mapping[dg.AssetKey, float]
 
@@ -223,6 +234,7 @@ def _run(
         time.perf_counter() - started,
         seen.units(),
         tuple(seen.failures.values()),
+        seen.told_warnings(),
         seen.rows,
         seen.seconds,
     )
@@ -296,6 +308,7 @@ class _Seen:
     made: set[Unit] = field(default_factory=set)
     succeeded: set[dg.AssetKey] = field(default_factory=set)
     failures: dict[str, Failed] = field(default_factory=dict)
+    warnings: list[Warned] = field(default_factory=list)
     rows: dict[dg.AssetKey, int] = field(default_factory=dict)
     seconds: dict[dg.AssetKey, float] = field(default_factory=dict)
     _begun: float = 0.0
@@ -314,6 +327,8 @@ class _Seen:
                 self.failures[step_key] = _failed(keys[0] if keys else None, event)
         elif kind == "PIPELINE_FAILURE" and not self.failures:
             self.failures[""] = _broken(event)
+        elif kind == "ASSET_CHECK_EVALUATION":
+            self.warnings.extend(_warned(event))
         elif kind == "ASSET_MATERIALIZATION":
             one = _made(event)
             self.made.add((one.asset, one.partition))
@@ -321,6 +336,15 @@ class _Seen:
                 self.rows[one.asset] = self.rows.get(one.asset, 0) + one.rows
             return one
         return None
+
+    def told_warnings(self) -> tuple[Warned, ...]:
+        """Each once: a check that speaks of partitions speaks of all of them together too."""
+        apart = {(one.asset, one.check) for one in self.warnings if one.partition}
+        return tuple(
+            dict.fromkeys(
+                one for one in self.warnings if one.partition or (one.asset, one.check) not in apart
+            )
+        )
 
     def units(self) -> dict[Unit, bool]:
         """What was tried. Behind a failed step Dagster tries nothing, so that is left open."""
@@ -354,6 +378,15 @@ def _made(event: dg.DagsterEvent) -> Made:
 
 
 _SHOWN = {ROWS, "dagster/row_count", "lake/seconds"}
+
+
+def _warned(event: dg.DagsterEvent) -> Iterator[Warned]:
+    found = event.asset_check_evaluation_data
+    if not found.passed and found.severity == dg.AssetCheckSeverity.WARN:
+        partition = found.partition or ""
+        lines = (found.description or "failed").splitlines()
+        reason = "; ".join(line.removeprefix(f"{partition}: ") for line in lines)
+        yield Warned(found.asset_key, found.check_name, partition, reason)
 
 
 def _failed(asset: dg.AssetKey | None, event: dg.DagsterEvent) -> Failed:

@@ -4,8 +4,9 @@
 `prep/month` (monthly). The variable SMALL_LAKE steers them, for example
 `fail=raw/sales:2025-01-03 slow=prep/sales version=2 code=2`: a partition that fails, an asset that
 waits (or, with `stuck=`, computes in C, where no Python signal handler runs), another content of
-raw/sales (that of prep/sales does not change), another code version. With LAKE_HOME, empty files
-stand in the store.
+raw/sales (that of prep/sales does not change), another code version; `warn=prep/sales:2025-01` is
+a check that fails for those partitions and stops nothing. With LAKE_HOME, empty files stand in the
+store.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ def make(
             for one, metadata in made.items():
                 context.add_asset_metadata(metadata, partition_key=one)
         yield dg.MaterializeResult(metadata=None if partitions else made[""])
+        yield from _warnings(name, ones)
 
     return step
 
@@ -96,6 +98,22 @@ def _read(
             found = latest(instance, key(name), None if read == [""] else read)
             versions = {one: found[one].data_version if one in found else "" for one in read}
             yield name, input_digest(versions)
+
+
+def _warnings(name: str, ones: list[str]) -> Iterator[dg.AssetCheckEvaluation]:
+    """As the builder reports them: for all partitions together, then for each that failed."""
+    warned = [one for one in ones if wish("warn") and f"{name}:{one}".startswith(wish("warn"))]
+    lines = [f"{one}: rows: 5, allowed 6" for one in warned]
+    told = [("\n".join(lines), None), *zip(lines, warned, strict=True)]
+    for description, partition in told if warned else ():
+        yield dg.AssetCheckEvaluation(
+            asset_key=key(name),
+            check_name="checks",
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=description,
+            partition=partition,
+        )
 
 
 def _failure(name: str, failed: list[str]) -> Exception:

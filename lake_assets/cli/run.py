@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import dagster as dg
     from rich.console import Console
 
-    from lake_assets.execute import Ended, Event
+    from lake_assets.execute import Ended, Event, Warned
     from lake_assets.plan import Plan, Skip, Step, Targets
 
 
@@ -159,6 +159,16 @@ class Story:
                 for one in self.ended
                 for failed in one.failures
             ],
+            "warnings": [
+                {
+                    "asset": warned.asset.to_user_string(),
+                    "check": warned.check,
+                    "partition": warned.partition or None,
+                    "description": warned.reason,
+                }
+                for one in self.ended
+                for warned in one.warnings
+            ],
         }
 
 
@@ -240,7 +250,19 @@ def _progress(screen: Console, events: Iterator[Event]) -> Iterator[Event]:
                 screen.print(f"{mark} {_shown(event.step)}  {told}{seconds(event.seconds)} s")
                 for failed in event.failures:
                     screen.print(f"  {failed.reason}", style="red", markup=False)
+                for line in _warnings(event.warnings):
+                    screen.print(f"  {line}", style="yellow", markup=False)
             yield event
+
+
+def _warnings(warnings: Sequence[Warned]) -> Iterator[str]:
+    """A line for each of the first 5; the history has all of them."""
+    for one in warnings[:5]:
+        where = f"{one.asset.to_user_string()} {one.partition}".rstrip()
+        # The rule that compares columns is called as its check is.
+        yield f"warning: {where}: {one.check}: {one.reason.removeprefix(f'{one.check}: ')}"
+    if len(warnings) > 5:
+        yield f"and {len(warnings) - 5} more warnings"
 
 
 def _shown(step: Step) -> str:

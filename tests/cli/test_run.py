@@ -104,6 +104,7 @@ def test_the_json_document() -> None:
         "made": [{"asset": "raw/sales", "partitions": ["2025-01-01", "2025-01-02"], "rows": 10}],
         "skipped": [],
         "failed": [],
+        "warnings": [],
     }
 
 
@@ -126,6 +127,30 @@ def test_failures(monkeypatch: pytest.MonkeyPatch, kind: str, code: int, reason:
     found = document("raw/sales", "--to", "2025-01-03")
     assert (found["ok"], found["exit_code"]) == (False, code)
     assert [(one["asset"], one["reason"]) for one in found["failed"]] == [("raw/sales", reason)]
+
+
+def test_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMALL_LAKE", "warn=raw/sales:2025-01-0")
+    result = lake("raw/sales", "--to", "2025-01-10")
+    assert result.exit_code == 0
+    lines = [line for line in result.stdout.splitlines() if "warning" in line]
+    assert lines == [
+        *(
+            f"  warning: raw/sales 2025-01-0{day}: checks: rows: 5, allowed 6"
+            for day in range(1, 6)
+        ),
+        "  and 4 more warnings",
+    ]
+    found = document("raw/sales", "--partition", "2025-01-02")
+    assert (found["ok"], found["exit_code"]) == (True, 0)
+    assert found["warnings"] == [
+        {
+            "asset": "raw/sales",
+            "check": "checks",
+            "partition": "2025-01-02",
+            "description": "rows: 5, allowed 6",
+        }
+    ]
 
 
 def test_not_yet() -> None:
