@@ -45,7 +45,7 @@ from lake_assets.plan import History, Skip, Step, Targets, Unit, plan
 from lake_assets.versions import ROWS
 from resources import errors
 from resources.errors import LakeError
-from resources.settings import Settings
+from resources.settings import Settings, writable
 
 #: What a new instance is told where the checkout has no `deploy/dagster.yaml`.
 _DAGSTER_YAML = "telemetry:\n  enabled: false\n"
@@ -161,7 +161,7 @@ def dagster_home(settings: Settings) -> Path:
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The shared history; its folder is made where there is none. Sets `DAGSTER_HOME`."""
     home = dagster_home(settings)
-    home.mkdir(parents=True, exist_ok=True)
+    writable(home)
     config = home / "dagster.yaml"
     if not config.exists():
         shipped = Path(__file__).parents[1] / "deploy" / "dagster.yaml"

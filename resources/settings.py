@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -216,6 +217,20 @@ def lake_home(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(environ["LAKE_HOME"]).expanduser().absolute()
     checkout = Path(__file__).parents[1]
     return checkout / ".lake" if (checkout / "workspace.yaml").exists() else Path.home() / ".lake"
+
+
+def writable(folder: Path) -> Path:
+    """`folder` below LAKE_HOME, made where there is none; PermanentError where it cannot be used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise PermanentError(
+            f"The lake cannot write to {folder}: {error.strerror}. Set LAKE_HOME (and DAGSTER_HOME "
+            "where it is set) to a folder that can be made and written to, for example: "
+            "export LAKE_HOME=~/.lake"
+        ) from None
 
 
 def environment_files(environ: Mapping[str, str] = os.environ) -> dict[str, Path]:

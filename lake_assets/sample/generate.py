@@ -26,7 +26,7 @@ from uuid import uuid4
 import duckdb
 
 from resources.errors import TransientError
-from resources.settings import Sample
+from resources.settings import Sample, writable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -245,7 +245,7 @@ def _append(con: duckdb.DuckDBPyConnection, table: SampleTable, rewritten: list[
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One writer at a time; what a killed one left is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    writable(folder)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for litter in folder.glob(".*.duckdb.*"):
