@@ -11,15 +11,19 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-#: Lines of a table that goes into a pipe or file are never folded at 80 columns.
-_WIDE = 240
+#: No line that goes into a pipe or file is as long, so none is folded there.
+_WIDE = 1_000_000
+
+#: Columns between those of a table.
+_GAP = 2
 
 
 class _Console(Console):
@@ -40,16 +44,53 @@ def console(file: Any = None) -> Console:
     return _Console(file=target, width=width, highlight=False, soft_wrap=False)
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
-) -> Table:
-    """A borderless table; the columns in `right` are aligned right."""
-    made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    return made
+def show_table(
+    screen: Console,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Sequence[str] = (),
+) -> None:
+    """Print a borderless table; the columns in `right` are aligned right.
+
+    On a terminal long cells fold between words. A word (a key, a number) is never cut: a table of
+    too many columns is wider than the terminal instead.
+    """
+    cells = [[Text("" if cell is None else str(cell)) for cell in row] for row in rows]
+    unlimited = screen.options.update(width=_WIDE)
+    measured = [
+        [Measurement.get(screen, unlimited, cell) for cell in (Text(name), *column)]
+        for name, *column in zip(columns, *cells, strict=True)
+    ]
+    widths = _fitting(
+        [max(cell.maximum for cell in column) for column in measured],
+        [max(cell.minimum for cell in column) for column in measured],
+        screen.width - _GAP * (len(columns) - 1),
+    )
+    total = sum(widths) + _GAP * (len(columns) - 1)
+    made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, width=total)
+    for name, width in zip(columns, widths, strict=True):
+        side: Literal["right", "left"] = "right" if name in right else "left"
+        made.add_column(name, justify=side, overflow="fold", width=width)
+    for row in cells:
+        made.add_row(*row)
+    screen.print(made, crop=False)
+
+
+def _fitting(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """`widths` made narrower, the widest first and none under its least, until they fit.
+
+    >>> _fitting([33, 40, 10], [33, 8, 10], 70)
+    [33, 27, 10]
+    >>> _fitting([33, 40, 10], [33, 8, 10], 20)
+    [33, 8, 10]
+    """
+    found = list(widths)
+    while sum(found) > room:
+        foldable = [place for place, width in enumerate(found) if width > least[place]]
+        if not foldable:
+            break
+        found[max(foldable, key=found.__getitem__)] -= 1
+    return found
 
 
 def say_json(value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from lake_assets.cli.console import console, say_json, table
+from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.loader import Asset, Pipeline, assets, load_pipelines, pipeline_folders
 from lake_assets.spec import Partitions, SourceSpec, schema
@@ -53,7 +53,7 @@ def list_command(only: str | None, as_json: bool) -> None:
             screen.print()
         columns = _COLUMNS[name]
         cells = [[_cell(row[column]) for column in columns] for row in rows]
-        screen.print(table(columns, cells, right=("assets",)))
+        show_table(screen, columns, cells, right=("assets",))
 
 
 _COLUMNS = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lake_assets.cli.console import console, say_json, table
+from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.loader import Asset, assets, load_pipelines, pipeline_folders
 from lake_assets.spec import SourceSpec
@@ -62,7 +62,7 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
     screen = console()
     screen.print(where, style="bold", markup=False)
     names = found.schema.names
-    screen.print(table(names, [[row[column] for column in names] for row in shown]))
+    show_table(screen, names, [[row[column] for column in names] for row in shown])
 
 
 def _of_source(settings: Settings, asset: Asset, rows: int) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lake_assets.cli.console import console, own_terminal, say_json, seconds, table
+from lake_assets.cli.console import console, own_terminal, say_json, seconds, show_table
 from lake_assets.cli.main import env_option, json_option
 from resources.settings import load_settings
 
@@ -291,7 +291,7 @@ def show_plan(found: Plan, as_json: bool) -> None:
         for index, key in enumerate(step.assets)
     ]
     if rows:
-        screen.print(table(("run", "asset", "partitions", "because"), rows))
+        show_table(screen, ("run", "asset", "partitions", "because"), rows)
     else:
         screen.print("Nothing would run.")
     show_skipped(screen, found.skipped)
@@ -305,7 +305,7 @@ def show_skipped(screen: Console, skipped: Sequence[Skip]) -> None:
             (skip.asset.to_user_string(), short(skip.partitions), skip.reason) for skip in skipped
         ]
         screen.print()
-        screen.print(table(("skipped", "partitions", "because"), rows))
+        show_table(screen, ("skipped", "partitions", "because"), rows)
 
 
 def show_result(screen: Console, story: Story, verbose: bool) -> None:
@@ -324,8 +324,8 @@ def show_result(screen: Console, story: Story, verbose: bool) -> None:
     ]
     if rows:
         screen.print()
-        screen.print(
-            table(("asset", "partitions", "rows", "seconds"), rows, right=("rows", "seconds"))
+        show_table(
+            screen, ("asset", "partitions", "rows", "seconds"), rows, right=("rows", "seconds")
         )
     show_skipped(screen, story.skipped)
     failures = [failed for one in story.ended for failed in one.failures]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
+from lake_assets.cli.console import console, show_table
 from lake_assets.cli.main import _COMMANDS, cli
 from tests.pipeline_files import changed, line_of, write
 
@@ -94,6 +97,47 @@ def test_list_aligns_korean() -> None:
         # A Hangul syllable is one character and two columns wide.
         starts.add(len(before) + sum("가" <= one <= "힣" for one in before))
     assert len(starts) == 1
+
+
+_ROWS = [("prep/sales_customer_rank_monthly", "지역·거래처 유형·제품군별 월 매출", 1)]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (
+            53,
+            [
+                "key                               title            no",
+                "prep/sales_customer_rank_monthly  지역·거래처       1",
+                "                                  유형·제품군별",
+                "                                  월 매출",
+            ],
+        ),
+        # Wider than the terminal, but no word is cut.
+        (
+            20,
+            [
+                "key                               title          no",
+                "prep/sales_customer_rank_monthly  지역·거래처     1",
+                "                                  유형·제품군별",
+                "                                  월 매출",
+            ],
+        ),
+    ],
+)
+def test_tables_fold_between_words(width: int, lines: list[str]) -> None:
+    screen = Console(file=io.StringIO(), width=width)
+    show_table(screen, ("key", "title", "no"), _ROWS, right=("no",))
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert [line.rstrip() for line in shown.splitlines()] == lines
+
+
+def test_a_pipe_is_never_too_narrow() -> None:
+    screen = console(io.StringIO())
+    words = " ".join(["word"] * 500)
+    show_table(screen, ("key", "title"), [("a", words)])
+    assert screen.file.getvalue().splitlines()[1] == f"a    {words}"  # type: ignore[attr-defined]
 
 
 def test_hand_written_assets_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
