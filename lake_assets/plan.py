@@ -37,7 +37,7 @@ EXAMPLES = """Examples:
 
 #: One partition of one asset; '' where there are no partitions.
 Unit = tuple[dg.AssetKey, str]
-Kind = Literal["up to date", "not yet", "failed"]
+Kind = Literal["up to date", "not yet", "failed", "outside"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,13 @@ class Ask:
 class Targets:
     """What was asked for: assets in the order of their making, each with partitions.
 
-    `always` gives the reason of those that run whatever the history says.
+    `always` gives the reason of those that run whatever the history says, `outside` why a selected
+    asset has no partition among those asked for.
     """
 
     partitions: Mapping[dg.AssetKey, tuple[str, ...]]
     always: Mapping[dg.AssetKey, str]
+    outside: Mapping[dg.AssetKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,12 +131,13 @@ def targets(graph: AssetGraph, ask: Ask) -> Targets:
         raise UsageError("Give either --partition or --from and --to, not both.")
     partitioned = [key for key in keys if graph.get(key).partitions_def]
     found: dict[dg.AssetKey, tuple[str, ...]]
+    outside: dict[dg.AssetKey, str] = {}
     if ask.partition is not None:
         _check_partition(graph, partitioned, ask.partition)
         one: tuple[str, ...] = (ask.partition,)
         found = dict.fromkeys(partitioned, one)
     elif ask.start is not None or ask.end is not None:
-        found = _between(graph, partitioned, ask.start, ask.end)
+        found, outside = _between(graph, partitioned, ask.start, ask.end)
     else:
         found = {key: tuple(_keys(graph, key)) for key in partitioned}
     none: tuple[str, ...] = ("",)
@@ -143,7 +146,7 @@ def targets(graph: AssetGraph, ask: Ask) -> Targets:
         always = dict.fromkeys(keys, "forced")
     else:
         always = dict.fromkeys(partitioned, "asked") if ask.partition is not None else {}
-    return Targets({key: keys for key, keys in partitions.items() if keys}, always)
+    return Targets({key: keys for key, keys in partitions.items() if keys}, always, outside)
 
 
 def plan(
@@ -192,7 +195,8 @@ def plan(
                 skips.append((key, partition, "up to date", ""))
     count = max(waves.values(), default=-1) + 1
     steps = tuple(tuple(_steps(graph, _wave(waves, n), reasons)) for n in range(count))
-    return Plan(steps, tuple(_skips(history, skips)))
+    outside = (Skip(key, (), "outside", reason) for key, reason in wanted.outside.items())
+    return Plan(steps, (*_skips(history, skips), *outside))
 
 
 def select(graph: AssetGraph, texts: Sequence[str]) -> set[dg.AssetKey]:
@@ -480,21 +484,37 @@ def _check_partition(graph: AssetGraph, assets: Sequence[dg.AssetKey], asked: st
             "at once with --from and --to."
         )
     keys = _keys(graph, lacking[0])
-    near = _nearest_key(asked, keys)
     raise UsageError(
         f"{lacking[0].to_user_string()} has no partition {asked!r}; "
-        f"{f'did you mean {near!r}? ' if near else ''}{_there_is(keys)}."
+        f"{_mended(asked, keys)}{_there_is(keys)}."
     )
 
 
-def _nearest_key(asked: str, keys: Sequence[str]) -> str | None:
-    hint = re.match(r"did you mean '([^']+)'", nearest(asked, keys[-400:]))
-    return hint[1] if hint else None
+def _mended(asked: str, keys: Sequence[str]) -> str:
+    """What is wrong with a key, told as a day or month; the nearest by letters may be years off."""
+    daily, monthly = (
+        bool(keys) and re.fullmatch(shape, keys[-1]) is not None
+        for shape in (r"\d{4}-\d{2}-\d{2}", r"\d{4}-\d{2}")
+    )
+    if not daily and not monthly:
+        return ""
+    try:
+        _days(asked, "--partition")
+    except UsageError:
+        return f"write a {'day as YYYY-MM-DD' if daily else 'month as YYYY-MM'}; "
+    if len(asked) < len(keys[-1]):
+        return f"the days of a month are --from {asked} --to {asked}; "
+    if len(asked) > len(keys[-1]):
+        return "write a month as YYYY-MM; "
+    if keys[0] <= asked <= keys[-1]:
+        return ""
+    return "it is outside: "
 
 
 def _between(
     graph: AssetGraph, assets: Sequence[dg.AssetKey], start: str | None, end: str | None
-) -> dict[dg.AssetKey, tuple[str, ...]]:
+) -> tuple[dict[dg.AssetKey, tuple[str, ...]], dict[dg.AssetKey, str]]:
+    """The partitions of each asset, and why those have none that have none."""
     if not assets:
         raise UsageError("None of the selected assets has partitions; leave out --from and --to.")
     first = _days(start, "--from")[0] if start is not None else date.min
@@ -507,7 +527,15 @@ def _between(
             f"{key.to_user_string()}: {_there_is(_keys(graph, key))}" for key in assets[:3]
         )
         raise UsageError(f"No partition lies in {start or '…'} to {end or '…'}; {told}.")
-    return found
+    none = [key for key in assets if not found[key]]
+    return found, {key: _outside(_keys(graph, key), first, last) for key in none}
+
+
+def _outside(keys: Sequence[str], first: date, last: date) -> str:
+    """Why no partition lies in the range: the range is shorter than one, or is elsewhere."""
+    if keys and first.isoformat()[: len(keys[0])] <= keys[-1] and keys[0] <= last.isoformat():
+        return f"no whole {'month' if len(keys[0]) == len('2025-07') else 'partition'} in the range"
+    return f"none in the range: {_there_is(keys)}"
 
 
 def _lying_in(graph: AssetGraph, key: dg.AssetKey, first: date, last: date) -> Iterator[str]:

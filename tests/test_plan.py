@@ -248,17 +248,34 @@ def test_partitions_that_only_some_assets_need_are_runs_of_their_own(
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "days", "months"),
+    ("start", "end", "days", "months", "outside"),
     [
-        ("2025-01-15", "2025-02-28", 45, ["2025-02"]),
-        ("2025-01", "2025-02", 59, ["2025-01", "2025-02"]),
-        (None, "2025-01-02", 2, []),
-        ("2025-03-01", None, 3, []),
+        ("2025-01-15", "2025-02-28", 45, ["2025-02"], ""),
+        ("2025-01", "2025-02", 59, ["2025-01", "2025-02"], ""),
+        (None, "2025-01-02", 2, [], "no whole month in the range"),
+        ("2025-01-31", "2025-02-02", 3, [], "no whole month in the range"),
+        (
+            "2025-03-01",
+            None,
+            3,
+            [],
+            "none in the range: there is 2025-01 … 2025-02 (2 partitions)",
+        ),
     ],
 )
 def test_bounds_hold_what_lies_in_them(
-    start: str | None, end: str | None, days: int, months: list[str]
+    instance: dg.DagsterInstance,
+    start: str | None,
+    end: str | None,
+    days: int,
+    months: list[str],
+    outside: str,
 ) -> None:
+    told_outside = [f"prep/month {outside}"] if outside else []
+    skips = planned(instance, 'key:"prep/*"', start=start, end=end).skipped
+    assert [
+        f"{one.asset.to_user_string()} {one.reason}" for one in skips if one.kind == "outside"
+    ] == told_outside
     found = targets(GRAPH, Ask(('key:"prep/*"',), start=start, end=end))
     assert len(found.partitions[key("prep/sales")]) == days
     assert list(found.partitions.get(key("prep/month"), ())) == months
@@ -301,11 +318,22 @@ THERE_IS = "there is 2025-01-01 … 2025-03-03 (62 partitions)"
         (
             "raw/sales",
             {"partition": "2025-13-01"},
-            "no partition '2025-13-01'; did you mean '2025-",
+            f"raw/sales has no partition '2025-13-01'; write a day as YYYY-MM-DD; {THERE_IS}.",
         ),
-        ("raw/sales", {"partition": "2025-03-04"}, THERE_IS),
-        ("raw/sales", {"partition": "2025-01"}, "raw/sales has no partition '2025-01'"),
-        ("prep/month", {"partition": "2025-01-01"}, "there is 2025-01 … 2025-02 (2 partitions)"),
+        ("raw/sales", {"partition": "2025-1-1"}, "'2025-1-1'; write a day as YYYY-MM-DD; there"),
+        ("prep/month", {"partition": "2025-1"}, "'2025-1'; write a month as YYYY-MM; there is"),
+        ("raw/sales", {"partition": "2025-03-04"}, f"'2025-03-04'; it is outside: {THERE_IS}"),
+        (
+            "raw/sales",
+            {"partition": "2025-01"},
+            "raw/sales has no partition '2025-01'; the days of a month are --from 2025-01 --to "
+            f"2025-01; {THERE_IS}.",
+        ),
+        (
+            "prep/month",
+            {"partition": "2025-01-01"},
+            "write a month as YYYY-MM; there is 2025-01 … 2025-02 (2 partitions)",
+        ),
         (
             'key:"prep/*"',
             {"partition": "2025-01-01"},
