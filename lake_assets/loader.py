@@ -708,7 +708,9 @@ def _check_transform(asset: Asset, reference: str) -> Iterator[Mistake]:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except OSError:
         there = [p.name for p in sorted(asset.pipeline.folder.glob("*.py"))]
-        yield asset.mistake(place, f"there is no file {shown_path(path)}", nearest(file, there))
+        cure = f"there is no such file in {shown_path(path.parent)}: write it"
+        cure = nearest(file, there) if there else cure
+        yield asset.mistake(place, f"there is no file {shown_path(path)}", cure)
         return
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1

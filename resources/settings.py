@@ -135,7 +135,10 @@ class Sample(_Strict):
     @classmethod
     def _until(cls, value: str) -> str:
         if value != "yesterday":
-            date.fromisoformat(value)
+            try:
+                date.fromisoformat(value)
+            except ValueError:
+                raise ValueError("write a day as YYYY-MM-DD, or yesterday") from None
         return value
 
 
@@ -220,7 +223,7 @@ def lake_home(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def writable(folder: Path) -> Path:
-    """`folder` below LAKE_HOME, made where there is none; PermanentError where it cannot be used."""
+    """`folder`, of LAKE_HOME, made where there is none; PermanentError where it cannot be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):

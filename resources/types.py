@@ -31,6 +31,29 @@ SIMPLE = (
 )
 ALLOWED = (*SIMPLE, "decimal(p,s)")
 
+#: What people write by habit, and what it is called here.
+_HABITS = {
+    "text": "string",
+    "varchar": "string",
+    "char": "string",
+    "str": "string",
+    "integer": "int32",
+    "int": "int32",
+    "smallint": "int16",
+    "tinyint": "int8",
+    "bigint": "int64",
+    "long": "int64",
+    "float": "float64",
+    "double": "float64",
+    "real": "float32",
+    "number": "decimal(p,s)",
+    "numeric": "decimal(p,s)",
+    "decimal": "decimal(p,s), for example decimal(18,2)",
+    "bool": "boolean",
+    "datetime": "timestamp",
+    "bytes": "binary",
+}
+
 _DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 
 
@@ -103,4 +126,8 @@ def parse_type(text: str) -> ColumnType:
         if not 1 <= precision <= 38 or scale > precision:
             raise ValueError(f"{text}: precision is 1 to 38 and scale at most the precision")
         return ColumnType(f"decimal({precision},{scale})", precision, scale)
-    raise ValueError(f"{text!r} is not a type; allowed: {', '.join(ALLOWED)}")
+    habit = _HABITS.get(text.lower().partition("(")[0].strip())
+    if text.lower() in SIMPLE:
+        habit = text.lower()
+    use = f" use {habit};" if habit else ""
+    raise ValueError(f"{text!r} is not a type;{use} allowed: {', '.join(ALLOWED)}")

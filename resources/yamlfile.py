@@ -96,6 +96,10 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     }
 
 
+#: The rest of `decimal(18,2)` behind its comma.
+_TORN = re.compile(r"[0-9]+ *\)")
+
+
 class _Data:
     """Composed nodes made into data, with all keys that stand twice.
 
@@ -104,7 +108,7 @@ class _Data:
 
     def __init__(self, loader: Any) -> None:
         self.loader = loader
-        self.wrong: list[tuple[int, str]] = []
+        self.wrong: list[tuple[int, str, str]] = []
         self.made: dict[int, Any] = {}
 
     def of(self, node: Any) -> Any:
@@ -130,13 +134,19 @@ class _Data:
         found: dict[Any, Any] = {}
         self.made[id(node)] = found
         first: dict[Any, Any] = {}
-        merged = False
+        merged, before = False, ""
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._note(key_node, "a key must be one word, not a list or mapping")
                 continue
             merged = merged or key_node.tag == _TAG + "merge"
             key = self.of(key_node)
+            if _TORN.fullmatch(key_node.value) and value_node.value == "" and before:
+                # `{type: decimal(18,2)}`: in braces a comma ends the text.
+                whole = f"{before}, {key_node.value}".replace(", ", ",")
+                cure = f'put it in quotes: "{whole}"'
+                self._note(key_node, f"in braces the comma of {whole} ends the text", cure)
+            before = value_node.value if isinstance(value_node, yaml.ScalarNode) else ""
             if key in first:
                 line = first[key].start_mark.line + 1
                 self._note(key_node, f"the key {key!r} stands here twice, first in line {line}")
@@ -148,8 +158,31 @@ class _Data:
             found.update((self.of(key), self.of(value)) for key, value in node.value)
         return found
 
-    def _note(self, node: Any, what: str) -> None:
-        self.wrong.append((node.start_mark.line + 1, what))
+    def _note(self, node: Any, what: str, cure: str = "") -> None:
+        self.wrong.append((node.start_mark.line + 1, what, cure))
+
+
+#: Pydantic's kinds of errors in the words of a file; its own speak of Python.
+_WORDS = {
+    "string_type": "write one text, in quotes where it looks like something else",
+    "list_type": "write a list: [one, another]",
+    "dict_type": "write keys and values: {{key: value}}",
+    "model_type": "write keys and values: {{key: value}}",
+    "model_attributes_type": "write keys and values: {{key: value}}",
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number",
+    "float_parsing": "write a number",
+    "literal_error": "write {expected}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "needs at least {min_length}",
+    "too_long": "takes at most {max_length}",
+}
 
 
 class YamlFile:
@@ -162,7 +195,8 @@ class YamlFile:
             self.text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
-            raise Mistakes([Mistake(self.shown, line, f"not UTF-8: {error.reason}")]) from None
+            what, cure = f"not UTF-8: {error.reason}", "save the file as UTF-8"
+            raise Mistakes([Mistake(self.shown, line, what, cure)]) from None
         except OSError as error:
             raise Mistakes([Mistake(self.shown, 1, f"cannot be read: {error.strerror}")]) from None
         self._lines: dict[Place, int] | None = None
@@ -180,7 +214,7 @@ class YamlFile:
         finally:
             loader.dispose()
         if data.wrong:
-            raise Mistakes(Mistake(self.shown, line, what) for line, what in data.wrong)
+            raise Mistakes(Mistake(self.shown, *wrong) for wrong in data.wrong)
 
     def _broken(self, error: yaml.MarkedYAMLError) -> Mistake:
         """Where a thing that never ends begins, rather than where libyaml noticed."""
@@ -196,9 +230,12 @@ class YamlFile:
                 if quoted and token.start_mark.line < token.end_mark.line == line:
                     line = token.start_mark.line
                     break
+        shown = self.text.split("\n")
+        indent = re.match(r"\s*", shown[seen] if seen < len(shown) else "")
+        cure = "indent with blanks, not tabs" if indent and "\t" in indent[0] else ""
         late = f" (noticed in line {seen + 1})" if seen != line else ""
         what = error.problem or error.context or "not to be read"
-        return Mistake(self.shown, line + 1, f"not YAML: {what}{late}")
+        return Mistake(self.shown, line + 1, f"not YAML: {what}{late}", cure)
 
     def line(self, place: Place) -> int:
         """The line of the key at `place`, or of its nearest parent that stands in the file."""
@@ -253,6 +290,8 @@ class YamlFile:
             dotted = ".".join(map(str, place)) or "the file"
             kind, message = one["type"], one["msg"]
             message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            if kind in _WORDS:
+                message = _WORDS[kind].format(**one.get("ctx", {}))
             found = one.get("input")
             if kind == "extra_forbidden":
                 fields = _fields_at(model, one["loc"][:-1])

@@ -339,6 +339,11 @@ def test_a_transform_that_is_not_there(
     assert cure in found.cure
 
 
+def test_a_folder_without_a_transform(tmp_path: Path) -> None:
+    (found,) = told(tmp_path, {"sales": transformed("t.py:make")})
+    assert found.cure == f"there is no such file in {tmp_path / 'sales'}: write it"
+
+
 def test_a_thousand_assets_load_without_engines_in_a_second(tmp_path: Path) -> None:
     head, rest = SALES.split("sources:\n")
     source, dataset = rest.split("datasets:\n")

@@ -117,6 +117,23 @@ def test_what_is_no_yaml(tmp_path: Path, text: str | bytes, line: int, words: st
     assert words in found.what
 
 
+TEXT = "write one text, in quotes where it looks like something else"
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("title: a\n\tinner: 1\n", "indent with blanks, not tabs"),
+        ("title: a\ninner:\n\tsize: 1\n", "indent with blanks, not tabs"),
+        ("title: a\n  b: c\n", ""),
+        ("title: 매출\n".encode("cp949"), "save the file as UTF-8"),
+    ],
+)
+def test_what_to_do_where_it_is_no_yaml(tmp_path: Path, text: str | bytes, cure: str) -> None:
+    (found,) = mistakes(tmp_path, text)
+    assert found.cure == cure
+
+
 @pytest.mark.parametrize(
     ("text", "line", "what", "cure"),
     [
@@ -137,13 +154,43 @@ def test_what_is_no_yaml(tmp_path: Path, text: str | bytes, line: int, words: st
         (
             "title: a\nlisted:\n  - size: 1\n  - size: 2\n    kind: huge\n",
             5,
-            "listed.1.kind: Input should be 'small' or 'large' (found 'huge')",
+            "listed.1.kind: write 'small' or 'large' (found 'huge')",
             "allowed: large, small",
         ),
-        ("title: 5\n", 1, "title: Input should be a valid string (found 5)", ""),
+        (
+            "title: 5\n",
+            1,
+            f"title: {TEXT} (found 5)",
+            "",
+        ),
+        ("title: a\nlisted: b\n", 2, "listed: write a list: [one, another] (found 'b')", ""),
+        (
+            "title: a\ninner: b\n",
+            2,
+            "inner: write keys and values: {key: value} (found 'b')",
+            "",
+        ),
+        (
+            "title: a\ninner: {size: 1.5}\n",
+            2,
+            "inner.size: write a whole number (found 1.5)",
+            "",
+        ),
+        (
+            "title: a\ninner:\n  size: decimal\n  x: {type: decimal(18,2)}\n",
+            4,
+            "in braces the comma of decimal(18,2) ends the text",
+            'put it in quotes: "decimal(18,2)"',
+        ),
+        (
+            "title: {a: decimal(18, 2), b: c}\n",
+            1,
+            "in braces the comma of decimal(18,2) ends the text",
+            'put it in quotes: "decimal(18,2)"',
+        ),
         ("title: a\n1: b\n", 2, "1: a key must be text", 'put it in quotes: "1"'),
         # What stands under such a key may be the secret itself.
-        ("title: a\npassword: 12345\n", 2, "password: Input should be a valid string", ""),
+        ("title: a\npassword: 12345\n", 2, f"password: {TEXT}", ""),
     ],
 )
 def test_what_is_no_record(tmp_path: Path, text: str, line: int, what: str, cure: str) -> None:
