@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Literal
 
 
-def read(asset: str, **options: Any) -> Any:
-    """Read an asset of the lake as a frame; see `lake_assets.notebook.read` for the options.
+def read(
+    asset: str,
+    partition: str | date | None = None,
+    start: str | date | None = None,
+    end: str | date | None = None,
+    columns: str | Sequence[str] | None = None,
+    as_: Literal["polars", "pandas", "arrow", "duckdb"] = "polars",
+    env: str | None = None,
+) -> Any:
+    """Read an asset of the lake as a frame; every partition that is there unless told otherwise.
 
-    >>> lake_assets.read("prep/sales_result_daily", partition="2025-07-01")  # doctest: +SKIP
+    asset: `raw/<table>` or `prep/<dataset>`. partition: one key, `2025-07-01` or `2025-07`, or a
+    `datetime.date`. start, end: the first and the last of a range, both read, none of it missing;
+    one alone is open to the other side; a month stands for its days. columns: only these, in this
+    order, or one; the partition column (`dt`, `ym`) is one of them. as_: polars, pandas
+    (Arrow-backed), arrow, or a duckdb relation. env: the environment, else `LAKE_ENV`, else
+    `local`.
+
+    >>> lake_assets.read("prep/sales", start="2025-06", columns=["dt", "amount"])  # doctest: +SKIP
     """
     from lake_assets.notebook import read as from_store
 
-    return from_store(asset, **options)
+    return from_store(asset, partition, start, end, columns, as_, env)

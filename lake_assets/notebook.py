@@ -7,9 +7,10 @@ how files are read (`resources/store.py`).
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from resources.errors import NotYetError, UsageError
 from resources.frames import to_frame
@@ -17,7 +18,6 @@ from resources.settings import load_settings
 from resources.store import Partition, Store, open_store
 from resources.yamlfile import nearest
 
-As = Literal["polars", "pandas", "arrow", "duckdb"]
 _KINDS = {
     "polars": "polars.DataFrame",
     "pandas": "pandas.DataFrame",
@@ -28,28 +28,23 @@ _KINDS = {
 
 def read(
     asset: str,
-    partition: str | None = None,
-    start: str | None = None,
-    end: str | None = None,
-    columns: list[str] | None = None,
-    as_: As = "polars",
-    env: str | None = None,
+    partition: str | date | None,
+    start: str | date | None,
+    end: str | date | None,
+    columns: str | Sequence[str] | None,
+    as_: str,
+    env: str | None,
 ) -> Any:
-    """Read an asset of the lake as a frame; every partition that is there unless told otherwise.
-
-    asset: `raw/<table>` or `prep/<dataset>`. partition: one key, `2025-07-01` or `2025-07`.
-    start, end: the first and the last of a range, both read, none of it missing; one alone is open
-    to the other side; a month stands for its days. columns: only these, in this order; the
-    partition column (`dt`, `ym`) is one of them. as_: polars, pandas (Arrow-backed), arrow, or a
-    duckdb relation. env: the environment, else `LAKE_ENV`, else `local`.
-
-    >>> read("prep/sales", start="2025-06", columns=["dt", "amount"])  # doctest: +SKIP
-    """
+    """What `lake_assets.read` gives, and says."""
+    if not isinstance(asset, str):
+        raise UsageError(f"asset={asset!r} is no text; write raw/<table> or prep/<dataset>.")
     if as_ not in _KINDS:
         raise UsageError(f"as_={as_!r} is no kind of frame; {nearest(as_, _KINDS)}.")
+    wanted = _columns(columns)
     store = open_store(load_settings(env))
-    partitions = _chosen(store, asset, partition, start, end)
-    table = store.read(partitions, columns)
+    one, first, last = _key("partition", partition), _key("start", start), _key("end", end)
+    chosen = _chosen(store, asset, one, first, last, by_date=isinstance(partition, date))
+    table = store.read(chosen, wanted)
     if as_ == "duckdb":
         import duckdb
 
@@ -57,8 +52,33 @@ def read(
     return to_frame(table, _KINDS[as_])
 
 
+def _columns(columns: object) -> list[str] | None:
+    if columns is None:
+        return None
+    found = [columns] if isinstance(columns, str) else columns
+    if not isinstance(found, Sequence) or not found or not all(isinstance(c, str) for c in found):
+        raise UsageError(
+            f"columns={columns!r} names no columns; write ['dt', 'amount'], or leave it out."
+        )
+    return list(found)
+
+
+def _key(name: str, value: object) -> str | None:
+    """A day or month as it was written; of a `datetime.date` (and a timestamp) its day."""
+    if isinstance(value, date):
+        return f"{value:%Y-%m-%d}"
+    if value is None or isinstance(value, str):
+        return value
+    raise UsageError(f"{name}={value!r} is no day or month; write '2025-07-01' or '2025-07'.")
+
+
 def _chosen(
-    store: Store, asset: str, partition: str | None, start: str | None, end: str | None
+    store: Store,
+    asset: str,
+    partition: str | None,
+    start: str | None,
+    end: str | None,
+    by_date: bool,
 ) -> list[Partition]:
     keys: list[str] = []
     layer, _, name = asset.partition("/")
@@ -72,6 +92,8 @@ def _chosen(
         raise UsageError("Give either partition or start and end.")
     if keys == [""] and (partition or start or end):
         raise UsageError(f"{asset} has no partitions; leave out partition, start and end.")
+    if partition and by_date:  # of a month any day
+        partition = partition[: len(keys[0])]
     wanted = keys if partition is None else [partition]
     if start is not None or end is not None:
         first, last = _days(start or keys[0])[0], _days(end or keys[-1])[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,31 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
         ),
         ("raw/sales", {"start": "2025-07-30"}, "dt", date(2025, 7, 30), date(2025, 7, 31), 2),
         ("raw/sales", {"end": "2025-07-02"}, "dt", date(2025, 7, 1), date(2025, 7, 2), 2),
+        (
+            "raw/sales",
+            {"partition": date(2025, 7, 2)},
+            "dt",
+            date(2025, 7, 2),
+            date(2025, 7, 2),
+            1,
+        ),
+        (
+            "raw/sales",
+            {"start": date(2025, 7, 2), "end": datetime(2025, 7, 4, 12)},
+            "dt",
+            date(2025, 7, 2),
+            date(2025, 7, 4),
+            3,
+        ),
+        (
+            "prep/totals",
+            {"start": date(2025, 7, 1), "end": date(2025, 7, 31)},
+            "ym",
+            "2025-07",
+            "2025-07",
+            1,
+        ),
+        ("prep/totals", {"partition": date(2025, 7, 9)}, "ym", "2025-07", "2025-07", 1),
         ("prep/totals", {}, "ym", "2025-06", "2025-07", 2),
         ("prep/totals", {"start": "2025-06", "end": "2025-06"}, "ym", "2025-06", "2025-06", 1),
         ("prep/totals", {"partition": "2025-07"}, "ym", "2025-07", "2025-07", 1),
@@ -69,7 +94,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
 def test_which_partitions_are_meant(
     lake: FolderStore,
     asset: str,
-    words: dict[str, str],
+    words: dict[str, Any],
     column: str,
     first: Any,
     last: Any,
@@ -79,6 +104,10 @@ def test_which_partitions_are_meant(
     assert frame.columns == [column, "amount"]
     found = frame[column].unique().sort().to_list()
     assert (found[0], found[-1], len(found), len(frame)) == (first, last, count, 2 * count)
+
+
+def test_one_column_by_name(lake: FolderStore) -> None:
+    assert lake_assets.read("raw/customer", columns="amount").columns == ["amount"]
 
 
 def test_every_kind_of_frame(lake: FolderStore) -> None:
@@ -140,6 +169,12 @@ def test_every_kind_of_frame(lake: FolderStore) -> None:
         ("raw/customer", {"partition": "2025-07-01"}, UsageError, "raw/customer has no partitions"),
         ("raw/customer", {"columns": ["nmae"]}, UsageError, "'nmae'; did you mean 'name'"),
         ("raw/customer", {"as_": "panda"}, UsageError, "as_='panda' .* did you mean 'pandas'"),
+        ("raw/customer", {"columns": []}, UsageError, r"columns=\[\] names no columns"),
+        ("raw/customer", {"columns": [1]}, UsageError, r"columns=\[1\] names no columns"),
+        ("raw/customer", {"columns": 1}, UsageError, r"columns=1 names no columns"),
+        ("raw/sales", {"partition": 20250701}, UsageError, "partition=20250701 is no day or month"),
+        ("raw/sales", {"start": 2025.07}, UsageError, "start=2025.07 is no day or month"),
+        (123, {}, UsageError, "asset=123 is no text; write raw/<table>"),
         ("raw/customer", {"env": "hree"}, UsageError, "no environment 'hree'"),
     ],
 )
