@@ -27,13 +27,13 @@ from resources.yamlfile import nearest
 SEOUL = ZoneInfo("Asia/Seoul")
 
 EXAMPLES = """Examples:
-  prep/sales            one asset
-  '+prep/sales'         with all it is made from
-  'raw/sales+'          with all that is made from it
-  'raw/*'               by pattern
+  prep/sales_result_daily       one asset
+  '+prep/sales_result_daily'    with all it is made from
+  'raw/bw_sales_result+'        with all that is made from it
+  'raw/*'                       by pattern
   'group:customer_master'
-  'raw/* and not raw/sales'
-  '2+prep/sales'        two steps upstream"""
+  'raw/* and not raw/customer'
+  '2+prep/sales_result_monthly' two steps upstream"""
 
 #: One partition of one asset; '' where there are no partitions.
 Unit = tuple[dg.AssetKey, str]

@@ -309,7 +309,7 @@ THERE_IS = "there is 2025-01-01 … 2025-03-03 (62 partitions)"
         ("prep/sale", {}, "did you mean 'prep/sales'? allowed: prep/month, prep/sales, raw/cust"),
         ("+prep/sale", {}, "did you mean 'prep/sales'?"),
         ("sales", {}, "'sales' names an asset that does not exist; "),
-        ("raw/z*", {}, "'raw/*'               by pattern"),
+        ("raw/z*", {}, "'raw/*'                       by pattern"),
         ("group:sale", {}, "selects nothing; group 'sale': did you mean 'sales'?"),
         ('key:"raw/z*"', {}, "selects nothing"),
         ("((", {}, "'((' is not a selection"),

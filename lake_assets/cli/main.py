@@ -134,10 +134,11 @@ def cli(ctx: click.Context) -> None:
 
     \b
     Examples:
-      lake demo                                   generated data through the main job
-      lake list                                   pipelines and assets
-      lake run +prep/sales --partition 2025-07-01 one day, with all it is made from
-      lake run 'group:customer_master' --dry-run  what would run, and why
+      lake demo                        generated data through the main job
+      lake list                        pipelines and assets
+      lake run '*' --dry-run           what would run, and why
+      lake run group:customer_master   the assets of one pipeline
+      lake peek prep/customer_master   the first rows
     """
 
 

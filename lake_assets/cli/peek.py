@@ -36,9 +36,9 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
 
     \b
     Examples:
-      lake peek prep/sales
-      lake peek prep/sales --partition 2025-07-01 --rows 3
-      lake peek src/hana_bw/sales
+      lake peek prep/sales_result_daily
+      lake peek prep/sales_result_monthly --partition 2026-07 --rows 3
+      lake peek src/hana_bw/bw_sales_result
     """
     settings = load_settings()
     known = {}

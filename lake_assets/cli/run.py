@@ -52,11 +52,11 @@ def run_command(
 
     \b
     Examples:
-      lake run prep/sales --partition 2025-07-01
-      lake run +prep/sales --from 2025-07-01 --to 2025-07-31
-      lake run 'key:"raw/*"' --from 2025-06 --to 2025-07
+      lake run raw/bw_sales_result --partition 2026-07-01
+      lake run +prep/sales_result_daily --from 2026-07-01 --to 2026-07-31
+      lake run 'key:"raw/*"' --from 2026-06 --to 2026-07
       lake run group:customer_master --dry-run
-      lake run prep/sales_monthly --force --partition 2025-06
+      lake run prep/sales_result_monthly --force --partition 2026-06
     """
     from lake_assets.execute import Location, open_instance
     from lake_assets.plan import Ask, plan, targets
