@@ -8,9 +8,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -91,6 +94,20 @@ def _fitting(widths: Sequence[int], least: Sequence[int], room: int) -> list[int
             break
         found[max(foldable, key=found.__getitem__)] -= 1
     return found
+
+
+def lake_word() -> str:
+    """How this command is called from here: `lake` where the PATH finds it, else its path.
+
+    `make demo` runs it from an environment that nobody has activated.
+    """
+    own = Path(sys.executable).with_name("lake")
+    found = shutil.which("lake")
+    # There are other programs of this name.
+    if not own.exists() or (found and Path(found).samefile(own)):
+        return "lake"
+    here = Path.cwd()
+    return shlex.quote(str(own.relative_to(here) if own.is_relative_to(here) else own))
 
 
 def say_json(value: Any) -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from lake_assets.cli.console import console, say_json, seconds
+from lake_assets.cli.console import console, lake_word, say_json, seconds
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.cli.run import carry_out_aloud, show_result
 from resources.errors import UsageError
@@ -63,7 +63,7 @@ def demo_command(force: bool, scale: float | None, verbose: bool, as_json: bool)
     generate(settings, sample, today, screen)
 
     from lake_assets.execute import Location, open_instance
-    from lake_assets.sample.generate import last_day
+    from lake_assets.sample.generate import dirty_day, last_day
 
     location = Location()
     with open_instance(settings) as instance:
@@ -74,8 +74,13 @@ def demo_command(force: bool, scale: float | None, verbose: bool, as_json: bool)
     else:
         show_result(screen, story, verbose)
         screen.print(f"All in {seconds(time.perf_counter() - started)} s, in {settings.home}")
-        screen.print("The graph, its history and checks: make ui (or lake ui), then open it at")
+        word = lake_word()
+        screen.print(f"The graph, its history and checks: {word} ui, then open it at")
         screen.print("http://localhost:3000")
+        dirty = dirty_day(sample, today)
+        if dirty:
+            screen.print("One day has a line twice on purpose; a gate refuses it (exit code 65):")
+            screen.print(f"  {word} run raw/bw_sales_result --partition {dirty}")
     if story.exit_code:
         raise SystemExit(story.exit_code)
 

@@ -7,6 +7,7 @@ imported only where a folder brings assets of its own.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,7 @@ def new_command(name: str, folder: Path | None, as_json: bool) -> None:
     files = write_skeleton(folder or folders[-1], name)
     first = f"prep/{name}"
     known = (folder or folders[-1]).absolute() in {one.absolute() for one in folders}
-    variable = "" if known else f"LAKE_PIPELINES={folder} "
+    variable = "" if known else f"LAKE_PIPELINES={shlex.quote(str(folder))} "
     steps = [f"{variable}lake validate", f"{variable}lake run '+group:{name}' --dry-run"]
     if as_json:
         say_json({"files": list(map(str, files)), "next": steps, "asset": first})

@@ -77,6 +77,12 @@ def test_demo_again_and_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert first.stderr == ""
     assert "source hana_bw built: " in first.stdout
     assert "http://localhost:3000" in first.stdout
+    # Its last line is a command that shows what a gate does.
+    refused = first.stdout.splitlines()[-1].split()
+    assert refused[1:4] == ["run", "raw/bw_sales_result", "--partition"]
+    gate = lake(tmp_path, *refused[1:])
+    assert gate.returncode == 65, gate.stdout
+    assert "unique(document, item)" in gate.stdout
     made = files(tmp_path)
     assert {path.split("/")[2] for path in made} == {
         *("bw_sales_result", "sales_result_daily", "customer", "customer_master"),

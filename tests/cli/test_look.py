@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from lake_assets.cli.console import console, show_table
+from lake_assets.cli.console import console, lake_word, show_table
 from lake_assets.cli.main import _COMMANDS, cli
 from tests.pipeline_files import changed, line_of, write
 
@@ -133,6 +133,21 @@ def test_tables_fold_between_words(width: int, lines: list[str]) -> None:
     assert [line.rstrip() for line in shown.splitlines()] == lines
 
 
+def test_how_the_command_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "env" / "bin" / "lake"
+    own.parent.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(own.with_name("python")))
+    monkeypatch.setenv("PATH", "")
+    assert lake_word() == "lake"  # not installed as a command
+    own.write_text("")
+    own.chmod(0o755)
+    assert lake_word() == str(own)
+    monkeypatch.chdir(tmp_path)
+    assert lake_word() == "env/bin/lake"
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert lake_word() == "lake"
+
+
 def test_a_pipe_is_never_too_narrow() -> None:
     screen = console(io.StringIO())
     words = " ".join(["word"] * 500)
@@ -156,6 +171,8 @@ def test_hand_written_assets_are_listed(tmp_path: Path, monkeypatch: pytest.Monk
 def test_new_writes_a_pipeline_that_is_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    spaced = lake("new", "other", "--folder", str(tmp_path / "a b"))
+    assert f"LAKE_PIPELINES='{tmp_path}/a b' lake validate" in spaced.output
     result = lake("new", "my_first", "--folder", str(tmp_path))
     assert result.exit_code == 0
     assert f"written: {tmp_path}/my_first/pipeline.yaml" in result.output
