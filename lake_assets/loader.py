@@ -225,6 +225,11 @@ def _files(folders: Sequence[Path], mistakes: list[Mistake]) -> Iterator[Path]:
             cure = "make it, or take it out of LAKE_PIPELINES"
             mistakes.append(Mistake(shown_path(folder), 1, "there is no such folder", cure))
             continue
+        if (folder / FILE).is_file():
+            what = "is a pipeline itself, where LAKE_PIPELINES lists folders of pipelines"
+            cure = f"write the folder that it lies in: {folder.absolute().parent}"
+            mistakes.append(Mistake(shown_path(folder / FILE), 1, what, cure))
+            continue
         for path in sorted(folder.glob(f"*/{FILE}")):
             name = path.parent.name
             if name.startswith((".", "_")):

@@ -239,7 +239,14 @@ def writable(folder: Path) -> Path:
 def environment_files(environ: Mapping[str, str] = os.environ) -> dict[str, Path]:
     """Name → file: the shipped ones, then those of the folders in `LAKE_ENVIRONMENTS`."""
     further = filter(None, environ.get("LAKE_ENVIRONMENTS", "").split(os.pathsep))
-    folders = [SHIPPED, *map(Path, further)]
+    folders = [SHIPPED, *(Path(folder).expanduser() for folder in further)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                f"LAKE_ENVIRONMENTS names {folder}, and there is no such folder; make it, or take "
+                "it out. It lists folders with <name>.yaml files, separated by "
+                f"{os.pathsep!r}."
+            )
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 

@@ -344,6 +344,14 @@ def test_a_folder_without_a_transform(tmp_path: Path) -> None:
     assert found.cure == f"there is no such file in {tmp_path / 'sales'}: write it"
 
 
+def test_a_pipeline_where_folders_of_pipelines_are_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, {"sales": SALES})
+    _, (found,) = read_pipelines([tmp_path / "sales"])
+    assert found.file == str(tmp_path / "sales" / "pipeline.yaml")
+    assert "is a pipeline itself" in found.what
+    assert found.cure.endswith(f": {tmp_path}")
+
+
 def test_a_thousand_assets_load_without_engines_in_a_second(tmp_path: Path) -> None:
     head, rest = SALES.split("sources:\n")
     source, dataset = rest.split("datasets:\n")
