@@ -17,7 +17,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from resources.errors import PermanentError, UsageError
 from resources.yamlfile import YamlFile, nearest, shown_path
@@ -82,11 +89,39 @@ def _secret(value: Any) -> SecretRef:
     return SecretRef(value)
 
 
+def _only_home(value: str) -> str:
+    unknown = [found for found in re.findall(r"\{[^{}]*\}", value) if found != "{home}"]
+    if unknown:
+        raise ValueError(f"nothing is known of {', '.join(unknown)}; allowed: {{home}}, LAKE_HOME")
+    return value
+
+
+PathText = Annotated[str, AfterValidator(_only_home)]
+
+
 class StoreSettings(_Strict):
     """Where the lake is kept. `root` is a folder; `{home}` stands for LAKE_HOME."""
 
-    root: str
+    root: PathText
     parquet: Literal["modern", "hive1"]
+
+
+_DATABASE = (("host", "database", "user"), ("port", "password", "options"))
+#: Kind → the keys it needs, the keys it may have.
+_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "duckdb": (("path",), ()),
+    "postgres": _DATABASE,
+    "mariadb": _DATABASE,
+    "sqlserver": _DATABASE,
+    "tibero": _DATABASE,
+    "hana": (("host", "user"), ("port", "database", "password", "options")),
+    "hive": (("host",), ("port", "database", "user", "password", "options")),
+    "http": (("url",), ("user", "password", "options")),
+    "sftp": (("host", "user"), ("port", "path", "password", "options")),
+    "elasticsearch": (("url",), ("user", "password", "options")),
+    "hdfs": (("url",), ("user", "password", "options")),
+    "webhook": (("url",), ("password", "options")),
+}
 
 
 class Connection(_Strict):
@@ -106,7 +141,7 @@ class Connection(_Strict):
         "hdfs",
         "webhook",
     ]
-    path: str | None = None
+    path: PathText | None = None
     host: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     database: str | None = None
@@ -119,6 +154,18 @@ class Connection(_Strict):
     @classmethod
     def _password(cls, value: Any) -> SecretRef | None:
         return None if value is None else _secret(value)
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Connection:
+        needed, further = _KEYS[self.kind]
+        missing = [key for key in needed if getattr(self, key) is None]
+        unknown = sorted(self.model_fields_set - {"kind", *needed, *further})
+        problems = [f"needs {', '.join(missing)}"] * bool(missing)
+        problems += [f"does not know {', '.join(unknown)}"] * bool(unknown)
+        if problems:
+            allowed = ", ".join((*needed, *further))
+            raise ValueError(f"the kind {self.kind} {' and '.join(problems)}; its keys: {allowed}")
+        return self
 
 
 class Sample(_Strict):

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from resources.errors import PermanentError, UsageError
-from resources.settings import environment_files, load_settings, writable
+from resources.settings import SHIPPED, environment_files, load_settings, writable
+from resources.yamlfile import Mistakes
+from tests.pipeline_files import changed, line_of
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,61 @@ def test_environments_of_a_folder_that_is_not_there(tmp_path: Path) -> None:
     for missing in (tmp_path / "nowhere", tmp_path / "mine.yaml"):
         with pytest.raises(UsageError, match=f"LAKE_ENVIRONMENTS names {missing}, and there is no"):
             load_settings("local", {"LAKE_ENVIRONMENTS": f"{tmp_path}:{missing}"})
+
+
+DUCKDB = 'tibero: {kind: duckdb, path: "{home}/sources/tibero.duckdb"}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        (
+            DUCKDB,
+            "tibero: {kind: duckdb, path: x, host: h, user: u}",
+            "  tibero:",
+            "connections.tibero: the kind duckdb does not know host, user; its keys: path",
+        ),
+        (
+            DUCKDB,
+            "tibero: {kind: postgres, host: h, url: secret}",
+            "  tibero:",
+            "connections.tibero: the kind postgres needs database, user and does not know url; its "
+            "keys: host, database, user, port, password, options",
+        ),
+        (
+            DUCKDB,
+            "tibero: {kind: duckdb}",
+            "  tibero:",
+            "connections.tibero: the kind duckdb needs path; its keys: path",
+        ),
+        (
+            DUCKDB,
+            'tibero: {kind: duckdb, path: "{hme}/{home}/{x}"}',
+            "  tibero:",
+            "connections.tibero.path: nothing is known of {hme}, {x}; allowed: {home}, LAKE_HOME "
+            "(found '{hme}/{home}/{x}')",
+        ),
+        (
+            '"{home}/lake"',
+            '"{lake}/lake"',
+            "  root:",
+            "store.root: nothing is known of {lake}; allowed: {home}, LAKE_HOME (found "
+            "'{lake}/lake')",
+        ),
+        (
+            "until: yesterday",
+            "until: 2025-13-01",
+            "sample: {",
+            "sample.until: write a day as YYYY-MM-DD, or yesterday (found '2025-13-01')",
+        ),
+    ],
+)
+def test_what_is_refused_of_a_file(
+    old: str, new: str, line: str, what: str, tmp_path: Path
+) -> None:
+    text = changed((old, new), text=(SHIPPED / "local.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(Mistakes) as caught:
+        load_settings("mine", {"LAKE_ENVIRONMENTS": str(tmp_path)})
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.what) == (line_of(text, line), what)
