@@ -195,7 +195,8 @@ def test_failed_run_says_what_to_do_and_is_re_executed_from_failure(seen: Seen) 
     assert len(failed) == 1
     read = seen.open(f"/runs/{failed[0]['runId']}", "Failure", "RUN_FAILURE")
     told = read[read.index("raw/bw_sales_result: gates failed in 1 of 5 partitions") :]
-    assert told.splitlines()[1].startswith(f"{seen.day(0)}: unique(document, item): found rows too many: 1")
+    words = f"{seen.day(0)}: unique(document, item): found rows too many: 1"
+    assert told.splitlines()[1].startswith(words)
     assert "pipelines/bw_sales_result_daily/pipeline.yaml" in told.splitlines()[2]
     # The words come before any frame of Python, and none of the frames is part of them.
     assert "Stack Trace" not in read[: read.index("gates failed in 1 of 5")]
