@@ -160,7 +160,7 @@ def test_asset_page_tells_what_the_asset_is(seen: Seen) -> None:
 
 def test_partition_page_has_rows_path_and_a_masked_preview(seen: Seen) -> None:
     day = seen.day(1)
-    read = seen.open(f"/assets/{RAW}?view=partitions&partition={day}", "lake/path", "Materialized")
+    read = seen.open(f"/assets/{RAW}?view=partitions&partition={day}", "lake/path", "lake/bytes")
     lines = read.splitlines()
     assert lines[lines.index("dagster/partition_row_count") + 1] == str(seen.rows(RAW, day))
     assert lines[lines.index("lake/path") + 1] == str(seen.file(RAW, day))
@@ -178,9 +178,8 @@ def test_partition_page_has_rows_path_and_a_masked_preview(seen: Seen) -> None:
 
 def test_gate_is_red_on_its_partition_only(seen: Seen) -> None:
     about = "발행 전에 확인하며, 하나라도 실패하면 이전 파티션이 그대로 남는다."
-    read = seen.open(f"/assets/{RAW}?view=checks&checkDetail=gates", about, "blocking asset check")
-    lines = read.splitlines()
-    assert lines[lines.index("gates") + 1] == "Failed"
+    url = f"/assets/{RAW}?view=checks&checkDetail=gates"
+    seen.open(url, about, "blocking asset check", "gates\nFailed")
     show_partitions_of_check(seen.browser)
     shows(seen.browser, "Failed (1)", "Passed (4)", "Execution Failed (0)")
     expected = dict.fromkeys((seen.day(one) for one in range(-2, 3)), "SUCCEEDED")
@@ -193,10 +192,11 @@ def test_failed_run_says_what_to_do_and_is_re_executed_from_failure(seen: Seen) 
         "{ runsOrError(filter: {statuses: [FAILURE]}) { ... on Runs { results { runId } } } }"
     )["runsOrError"]["results"]
     assert len(failed) == 1
-    read = seen.open(f"/runs/{failed[0]['runId']}", "Failure", "RUN_FAILURE")
+    words = ("gates failed in 1 of 5 partitions", "pipeline.yaml")
+    read = seen.open(f"/runs/{failed[0]['runId']}", "Failure", "RUN_FAILURE", *words)
     told = read[read.index("raw/bw_sales_result: gates failed in 1 of 5 partitions") :]
-    words = f"{seen.day(0)}: unique(document, item): found rows too many: 1"
-    assert told.splitlines()[1].startswith(words)
+    rule = f"{seen.day(0)}: unique(document, item): found rows too many: 1"
+    assert told.splitlines()[1].startswith(rule)
     assert "pipelines/bw_sales_result_daily/pipeline.yaml" in told.splitlines()[2]
     # The words come before any frame of Python, and none of the frames is part of them.
     assert "Stack Trace" not in read[: read.index("gates failed in 1 of 5")]
