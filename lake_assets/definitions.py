@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from lake_assets import builder
+from lake_assets.jobs import build_jobs
 from lake_assets.loader import Pipeline, assets, catalogue, load_pipelines, pipeline_folders
 from lake_assets.spec import SourceSpec
 from resources.io_manager import LakeIOManager
@@ -37,7 +38,7 @@ def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.D
         if isinstance(asset.spec, SourceSpec):
             found.append(builder.external(asset, asset.spec))
         found.append(builder.build_asset(asset, settings, readable))
-    jobs = [one for pipeline in pipelines for one in builder.build_jobs(pipeline, settings)]
+    jobs = [one for pipeline in pipelines for one in build_jobs(pipeline, settings)]
     return dg.Definitions(
         assets=[one for one in found if isinstance(one, dg.AssetsDefinition | dg.AssetSpec)],
         asset_checks=[one for one in found if isinstance(one, dg.AssetChecksDefinition)],

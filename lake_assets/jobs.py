@@ -1,0 +1,92 @@
+"""Pipelines → Dagster jobs and schedules, and what a tick of a schedule means.
+
+Here: which assets run together, when, and for which partition. Not here: the assets themselves
+(`builder.py`) and when a partition has ended (`partitions.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dagster as dg
+
+from lake_assets.builder import asset_key
+from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
+from lake_assets.partitions import ZONE, newest
+from lake_assets.spec import Partitions, PipelineSpec
+from resources.settings import Settings
+
+
+def build_jobs(pipeline: Pipeline, settings: Settings) -> list[Any]:
+    """The jobs of a pipeline and their schedules.
+
+    One for each schedule; without schedules one for each kind of partitions among its assets, the
+    unpartitioned assets in the first of them.
+    """
+    if pipeline.spec.named_schedules:
+        return [
+            one
+            for name in pipeline.spec.named_schedules
+            for one in _scheduled(pipeline, name, settings)
+        ]
+    own = assets(pipeline)
+    kinds = list(dict.fromkeys(asset.partitions for asset in own if asset.partitions))
+    if len(kinds) < 2:
+        return [_job(pipeline.name, pipeline.spec, own)]
+    loose = [asset for asset in own if asset.partitions is None]
+    return [
+        _job(
+            f"{pipeline.name}__{kind.cadence}",
+            pipeline.spec,
+            [*(loose if index == 0 else []), *(a for a in own if a.partitions == kind)],
+        )
+        for index, kind in enumerate(kinds)
+    ]
+
+
+def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset]) -> Any:
+    return dg.define_asset_job(
+        name,
+        selection=[asset_key(asset.key) for asset in chosen],
+        description=" – ".join(filter(None, (spec.title, spec.description))),
+        # A failed gate is not mended by another run; a run whose process died is retried.
+        tags={"dagster/retry_on_asset_or_op_failure": "false"},
+        metadata={"airflow/tags": spec.tags, "airflow/owner": spec.owner},
+    )
+
+
+def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
+    chosen = scheduled(pipeline, name)
+    kinds = [asset.partitions for asset in chosen if asset.partitions]
+    job = _job(job_name(pipeline, name), pipeline.spec, chosen)
+    fired_by = settings.fires.by(job.name)
+    schedule = dg.ScheduleDefinition(
+        job=job,
+        cron_schedule=pipeline.spec.named_schedules[name].cron,
+        execution_timezone=ZONE,
+        execution_fn=_tick(kinds[0] if kinds else None, fired_by),
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if fired_by == "dagster"
+        else dg.DefaultScheduleStatus.STOPPED,
+        metadata={"lake/fired_by": fired_by},
+    )
+    return [job, schedule]
+
+
+def _tick(
+    partitions: Partitions | None, fired_by: str
+) -> Callable[[dg.ScheduleEvaluationContext], Any]:
+    """What a tick means: the newest partition that is whole by then, in Asia/Seoul."""
+
+    def tick(context: dg.ScheduleEvaluationContext) -> Any:
+        if fired_by == "airflow":
+            return dg.SkipReason("Airflow fires this schedule in this environment.")
+        if partitions is None:
+            return dg.RunRequest()
+        key = newest(partitions, context.scheduled_execution_time)
+        if key is None:
+            return dg.SkipReason("No partition ends before this time.")
+        return dg.RunRequest(partition_key=key)
+
+    return tick
