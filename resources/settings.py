@@ -100,10 +100,23 @@ PathText = Annotated[str, AfterValidator(_only_home)]
 
 
 class StoreSettings(_Strict):
-    """Where the lake is kept. `root` is a folder; `{home}` stands for LAKE_HOME."""
+    """Where the lake is kept. `{home}` in `root` stands for LAKE_HOME.
+
+    `connection` is the HDFS connection on which `root` is a folder; None: `root` is a folder of
+    this machine. `hive` is the connection through which tables and partitions are registered;
+    None: they are not.
+    """
 
     root: PathText
+    connection: str | None
     parquet: Literal["modern", "hive1"]
+    hive: str | None
+
+    @model_validator(mode="after")
+    def _hive_reads_hdfs(self) -> StoreSettings:
+        if self.hive is not None and self.connection is None:
+            raise ValueError("hive reads the lake from HDFS: give store.connection, or hive: null")
+        return self
 
 
 _DATABASE = (("host", "database", "user"), ("port", "password", "options"))
@@ -203,6 +216,7 @@ class Environment(_Strict):
     """What one file of `environments/` must hold; all have the same keys."""
 
     store: StoreSettings
+    mlflow: PathText
     connections: dict[str, Connection]
     fires: Fires
     sample: Sample | None
@@ -214,6 +228,19 @@ class Environment(_Strict):
         if missing:
             raise ValueError(f"every environment names every connection; missing: {missing}")
         return value
+
+    @model_validator(mode="after")
+    def _store_reaches(self) -> Environment:
+        for key, kind in (("connection", "hdfs"), ("hive", "hive")):
+            name = getattr(self.store, key)
+            found = self.connections.get(name) if name is not None else None
+            if name is not None and (found is None or found.kind != kind):
+                of_kind = [one for one, its in self.connections.items() if its.kind == kind]
+                raise ValueError(
+                    f"store.{key} {name!r} is no connection of kind {kind}; "
+                    f"there {'are' if of_kind else 'is'}: {', '.join(of_kind) or 'none'}"
+                )
+        return self
 
 
 @dataclass(frozen=True)
@@ -239,6 +266,11 @@ class Settings:
     @property
     def store_root(self) -> str:
         return self.expand(self.store.root)
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Where MLflow keeps runs and models: a server's URL, or `sqlite:///…` embedded."""
+        return self.expand(self.environment.mlflow)
 
     @cached_property
     def connections(self) -> Mapping[str, Connection]:

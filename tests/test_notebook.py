@@ -27,7 +27,8 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
     """An environment of its own: July's days but for the 20th, two months, one whole asset."""
     connections = "\n".join(f"  {name}: {{kind: duckdb, path: x}}" for name in CONNECTIONS)
     (tmp_path / "here.yaml").write_text(
-        "store: {root: '{home}/lake', parquet: modern}\n"
+        "store: {root: '{home}/lake', connection: null, parquet: modern, hive: null}\n"
+        "mlflow: x\n"
         f"connections:\n{connections}\n"
         "fires: {default: nobody}\nsample: null\n",
         encoding="utf-8",

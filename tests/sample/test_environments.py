@@ -45,7 +45,7 @@ def test_all_have_equal_keys(tmp_path: Path) -> None:
     ("name", "parquet", "fires", "days"),
     [
         ("local", "modern", "nobody", 730),
-        ("staging", "modern", "dagster", None),
+        ("staging", "hive1", "dagster", None),
         ("prod", "hive1", "airflow", None),
     ],
 )
