@@ -28,7 +28,7 @@ from lake_assets.loader import (
     Pipeline,
     elsewhere,
 )
-from lake_assets.partitions import days, definition, key_of
+from lake_assets.partitions import days, definition, key_of, mapping
 from lake_assets.spec import DatasetSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Settings
@@ -195,11 +195,9 @@ def _deps(asset: Asset, catalogue: Mapping[str, Input]) -> Iterator[dg.AssetDep]
         yield dg.AssetDep(["src", asset.spec.connection, asset.name])
         return
     for name in dict.fromkeys(asset.spec.named_inputs.values()):
-        mapping = None
-        if asset.partitions and catalogue[name].partitions:
-            # A month may begin before its input does: it then reads the days there are.
-            mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-        yield dg.AssetDep(asset_key(name), partition_mapping=mapping)
+        both = asset.partitions and catalogue[name].partitions
+        how = mapping(asset.spec.offsets.get(name)) if both else None
+        yield dg.AssetDep(asset_key(name), partition_mapping=how)
 
 
 def _description(asset: Asset) -> str:

@@ -360,7 +360,8 @@ def _check_cycles(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> I
 def _input_place(asset: Asset, key: str) -> Place:
     inputs = asset.spec.inputs if isinstance(asset.spec, DatasetSpec) else []
     if isinstance(inputs, dict):
-        return ("inputs", next(alias for alias, of in inputs.items() if of == key))
+        named = asset.inputs.items()
+        return ("inputs", next(alias for alias, of in named if of == key))
     return ("inputs", inputs.index(key))
 
 
@@ -569,7 +570,7 @@ def _check_dataset(asset: Asset, spec: DatasetSpec) -> Iterator[Mistake]:
 
 def _aliases(spec: DatasetSpec) -> list[tuple[str, str]]:
     if isinstance(spec.inputs, dict):
-        return list(spec.inputs.items())
+        return list(spec.named_inputs.items())
     return [(key.split("/")[-1], key) for key in spec.inputs]
 
 
@@ -596,6 +597,14 @@ def _check_inputs(
                 cure = "read daily or unpartitioned inputs, or make it monthly"
                 yield asset.mistake(_input_place(asset, key), what, cure)
             matching = matching or mine.cadence == its.cadence
+        if isinstance(asset.spec, DatasetSpec) and key in asset.spec.offsets:
+            if mine is None or its is None:
+                whose = asset.key if mine is None else key
+                what = f"from and to count partitions, and {whose} has none"
+                yield asset.mistake(_input_place(asset, key), what, f"write {key} alone")
+            elif asset.spec.range:
+                what = "range: true reads the same partition of each input, not earlier ones"
+                yield asset.mistake(("range",), what, "take it out: range: false is always right")
     if isinstance(asset.spec, DatasetSpec) and asset.spec.range:
         if asset.partitions is None:
             cure = "take it out, or give partitions"

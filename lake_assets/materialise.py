@@ -21,10 +21,11 @@ from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, SourceSpec
 from resources.errors import LakeError, NotYetError, PermanentError
 from resources.frames import lake_type
+from resources.partition import Partition
 from resources.settings import Settings
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
 from resources.sql import DIALECTS, translated
-from resources.store import Partition, Store
+from resources.store import Store
 from resources.yamlfile import nearest
 
 Value = str | int | float | bool | date
@@ -67,7 +68,8 @@ def inputs_of(work: Work, key: str) -> dict[str, list[str]]:
     for name in asset.spec.named_inputs.values():
         upstream = work.catalogue[name]
         existing = () if cadence else work.store.keys(upstream.layer, upstream.name)
-        found[name] = input_keys(cadence, key, upstream.partitions, existing)
+        offset = asset.spec.offsets.get(name)
+        found[name] = input_keys(cadence, key, upstream.partitions, existing, offset)
     return found
 
 

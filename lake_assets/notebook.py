@@ -14,8 +14,9 @@ from typing import Any
 
 from resources.errors import NotYetError, UsageError
 from resources.frames import to_frame
+from resources.partition import Partition
 from resources.settings import load_settings
-from resources.store import Partition, Store, open_store
+from resources.store import Store, open_store
 from resources.yamlfile import nearest
 
 _KINDS = {

@@ -73,13 +73,39 @@ def newest(partitions: Partitions, moment: datetime) -> str | None:
     return key if days(cadence, key)[0] >= date.fromisoformat(span.start) else None
 
 
+def mapping(offset: tuple[int, int] | None) -> dg.TimeWindowPartitionMapping:
+    """Dagster's words for what `input_keys` does between two partitioned assets."""
+    first, last = offset or (0, 0)
+    # A month may begin before its input does: it then reads the days there are.
+    return dg.TimeWindowPartitionMapping(
+        start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
+    )
+
+
+def shifted(cadence: Cadence, key: str, by: int) -> str:
+    """The partition `by` places after `key`.
+
+    >>> shifted("monthly", "2025-01", -2)
+    '2024-11'
+    """
+    for _ in range(abs(by)):
+        start, end = days(cadence, key)
+        key = key_of(cadence, end if by > 0 else start - timedelta(days=1))
+    return key
+
+
 def input_keys(
-    cadence: Cadence | None, key: str, upstream: Partitions | None, existing: Iterable[str]
+    cadence: Cadence | None,
+    key: str,
+    upstream: Partitions | None,
+    existing: Iterable[str],
+    offset: tuple[int, int] | None = None,
 ) -> list[str]:
-    """The partitions of an input that one partition reads, as Dagster's default mappings have it.
+    """The partitions of an input that one partition reads, as Dagster's mappings have it.
 
     The same day or month; a month's days, from the first one the input has; '' of an unpartitioned
-    input. An unpartitioned dataset (`cadence` None) reads all of `existing` that the input declares
+    input. With `offset` those from the one so many places before to the other, counted in the own
+    cadence, from the first one the input has. An unpartitioned dataset (`cadence` None) reads all of `existing` that the input declares
     to have: the store may hold more, of another location or of before its first day was moved.
     """
     if upstream is None:
@@ -87,15 +113,20 @@ def input_keys(
     if cadence is None:
         first, after = _ends(upstream)
         return sorted(one for one in existing if len(one) == len(first) and first <= one < after)
-    if cadence == upstream.cadence:
+    if cadence == upstream.cadence and offset is None:
         return [key]
-    assert cadence == "monthly", "validation refuses a day that reads a month"
-    assert upstream.daily
-    start, end = days("monthly", key)
-    start = max(start, date.fromisoformat(upstream.daily.start))
-    if upstream.daily.end:
-        end = min(end, date.fromisoformat(upstream.daily.end))
-    return [(start + timedelta(days=n)).isoformat() for n in range(max((end - start).days, 0))]
+    assert cadence == "monthly" or upstream.daily, "validation refuses a day that reads a month"
+    before, after = offset or (0, 0)
+    start = days(cadence, shifted(cadence, key, before))[0]
+    end = days(cadence, shifted(cadence, key, after))[1]
+    start = max(start, date.fromisoformat(upstream.span.start))
+    if upstream.span.end:
+        end = min(end, date.fromisoformat(upstream.span.end))
+    found = []
+    while start < end:
+        found.append(key_of(upstream.cadence, start))
+        start = days(upstream.cadence, found[-1])[1]
+    return found
 
 
 def _ends(partitions: Partitions) -> tuple[str, str]:

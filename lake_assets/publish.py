@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 
 from lake_assets.rules import Inspector, Verdict
 from resources.errors import PermanentError
+from resources.partition import Partition
 from resources.source import Cadence, Totals
-from resources.store import Partition, Published, Store
+from resources.store import Published, Store
 
 Slices = Iterator[tuple[str, pa.RecordBatch]]
 

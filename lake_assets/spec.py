@@ -414,9 +414,35 @@ class SourceSpec(_Asset):
         return self
 
 
+Offset = Annotated[int, Field(ge=-1000, le=0)]
+
+
+class Earlier(_Strict):
+    """An input's partitions relative to the dataset's own: `from: -6, to: -1` are the six before.
+
+    Both ends are included and counted in the dataset's own cadence. Those before the input's first
+    partition are left out.
+    """
+
+    asset: AssetName
+    from_: Offset = Field(alias="from", description="-6: from six partitions before")
+    to: Offset = Field(0, description="-1: to the partition before; 0: to the same one")
+
+    @field_validator("to")
+    @classmethod
+    def _order(cls, value: int, info: ValidationInfo) -> int:
+        first = info.data.get("from_")
+        if first is not None and first > value:
+            raise ValueError(f"to is before from, {first}")
+        return value
+
+
+InputField = Annotated[
+    Annotated[AssetName, Tag("plain")] | Annotated[Earlier, Tag("mapping")], Discriminator(_shape)
+]
 Inputs = Annotated[
     Annotated[list[AssetName], Field(min_length=1), Tag("plain")]
-    | Annotated[dict[Name, AssetName], Field(min_length=1), Tag("mapping")],
+    | Annotated[dict[Name, InputField], Field(min_length=1), Tag("mapping")],
     Discriminator(_shape),
 ]
 
@@ -427,7 +453,8 @@ class DatasetSpec(_Asset):
     model_config = _either("sql", "transform")
 
     inputs: Inputs = Field(
-        description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}",
+        description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}; "
+        "earlier partitions of one: {sales: {asset: raw/bw_sales, from: -6, to: -1}}",
     )
     sql: Text | None = Field(None, description="a SELECT over the inputs, in DuckDB's dialect")
     transform: (
@@ -460,8 +487,17 @@ class DatasetSpec(_Asset):
     def named_inputs(self) -> dict[str, str]:
         """Alias → asset key, `{'sales': 'raw/sales'}`."""
         if isinstance(self.inputs, dict):
-            return dict(self.inputs)
+            return {
+                alias: one.asset if isinstance(one, Earlier) else one
+                for alias, one in self.inputs.items()
+            }
         return {key.split("/")[-1]: key for key in self.inputs}
+
+    @property
+    def offsets(self) -> dict[str, tuple[int, int]]:
+        """Asset key → first and last partition relative to the own one, where that is said."""
+        found = self.inputs.values() if isinstance(self.inputs, dict) else ()
+        return {one.asset: (one.from_, one.to) for one in found if isinstance(one, Earlier)}
 
 
 class ElsewhereSpec(_Strict):

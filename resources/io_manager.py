@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     # Imported where a frame goes in or out: the graph loads without pyarrow, 0.2 CPU s.
     import pyarrow as pa
 
-    from resources.store import Partition, Store
+    from resources.partition import Partition
+    from resources.store import Store
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
@@ -64,7 +65,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
 def _partitions(context: dg.InputContext | dg.OutputContext) -> Sequence[Partition]:
     """The partitions of the store that the context's asset and keys stand for."""
-    from resources.store import Partition
+    from resources.partition import Partition
 
     if len(context.asset_key.path) != 2:
         raise PermanentError(

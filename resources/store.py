@@ -12,100 +12,24 @@ import hashlib
 import os
 import re
 import secrets
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.errors import LakeError, NotYetError, PermanentError, TransientError, UsageError
 from resources.parquet import ROW_GROUP, ParquetStream, Profile, open_parquet, schema_of
+from resources.partition import Partition, is_name, key_of
 from resources.settings import Settings
 from resources.yamlfile import nearest
 
-Cadence = Literal["daily", "monthly"]
-
 FILE = "part-0.parquet"
 _HIDDEN = re.compile(r"\.part-0\.parquet\.[0-9a-f]{16}")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_COLUMNS: dict[Cadence, str] = {"daily": "dt", "monthly": "ym"}
-_CADENCES = {column: cadence for cadence, column in _COLUMNS.items()}
-_KEYS: dict[Cadence, re.Pattern[str]] = {
-    "daily": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-    "monthly": re.compile(r"[0-9]{4}-[0-9]{2}"),
-}
-
-
-@dataclass(frozen=True)
-class Partition:
-    """Where one partition lives. Without cadence the key is empty: the asset is one file.
-
-    >>> Partition("raw", "sales", "daily", "2025-07-01").path
-    'raw/sales/dt=2025-07-01'
-    """
-
-    layer: str
-    name: str
-    cadence: Cadence | None = None
-    key: str = ""
-
-    def __post_init__(self) -> None:
-        for word in (self.layer, self.name):
-            if not _NAME.fullmatch(word):
-                raise ValueError(f"{word!r} is not a name; names match [a-z][a-z0-9_]*")
-        if self.cadence is None:
-            if self.key:
-                raise ValueError(f"{self.asset} has no partitions, so {self.key!r} is no key of it")
-        elif not _is_key(self.cadence, self.key):
-            raise ValueError(
-                f"{self.key!r} is not a {self.cadence} partition key; "
-                f"write it as {'2025-07-01' if self.cadence == 'daily' else '2025-07'}"
-            )
-
-    @classmethod
-    def of(cls, layer: str, name: str, key: str = "") -> Partition:
-        """The partition of a key whose shape says the cadence."""
-        shapes = {0: None, 7: "monthly"}
-        return cls(layer, name, shapes.get(len(key), "daily"), key)  # type: ignore[arg-type]
-
-    @property
-    def asset(self) -> str:
-        return f"{self.layer}/{self.name}"
-
-    @property
-    def column(self) -> str | None:
-        """The partition column that readers add."""
-        return None if self.cadence is None else _COLUMNS[self.cadence]
-
-    @property
-    def path(self) -> str:
-        return self.asset if self.column is None else f"{self.asset}/{self.column}={self.key}"
-
-    @property
-    def value(self) -> pa.Scalar:
-        """The partition column's value: a date for a day, text for a month.
-
-        Made of buffers, because `pa.scalar(<python value>)` imports pandas (1.65 CPU s).
-        """
-        text = self.key.encode()
-        buffers = [None, pa.py_buffer(struct.pack("<ii", 0, len(text))), pa.py_buffer(text)]
-        array = pa.Array.from_buffers(pa.string(), 1, buffers)
-        return (array.cast(pa.date32()) if self.cadence == "daily" else array)[0]
-
-
-def _is_key(cadence: Cadence, key: str) -> bool:
-    if not _KEYS[cadence].fullmatch(key):
-        return False
-    try:
-        date.fromisoformat(key if cadence == "daily" else f"{key}-01")
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -240,7 +164,7 @@ class FolderStore:
             (layer.name, entry.name)
             for layer in _entries(self.root)
             for entry in _entries(layer.path)
-            if _NAME.fullmatch(layer.name) and _NAME.fullmatch(entry.name)
+            if is_name(layer.name) and is_name(entry.name)
         )
         return sorted("/".join(place) for place in places if any(True for _ in self._keys(*place)))
 
@@ -252,9 +176,8 @@ class FolderStore:
         if (folder / FILE).is_file():
             yield ""
         for entry in _entries(folder):
-            column, _, key = entry.name.partition("=")
-            cadence = _CADENCES.get(column)
-            if cadence and _is_key(cadence, key) and Path(entry.path, FILE).is_file():
+            key = key_of(entry.name)
+            if key and Path(entry.path, FILE).is_file():
                 yield key
 
     def exists(self, partition: Partition) -> bool:

@@ -17,8 +17,9 @@ from lake_assets import versions
 from lake_assets.builder import asset_key, code_version
 from lake_assets.definitions import build_definitions
 from lake_assets.loader import Pipeline, assets, load_pipelines
+from resources.partition import Partition
 from resources.settings import Settings, load_settings
-from resources.store import Partition, open_store
+from resources.store import open_store
 
 SALES = """
 version: 1

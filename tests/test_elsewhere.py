@@ -35,8 +35,9 @@ from lake_assets.plan import Ask, Plan, plan, short, targets
 from lake_assets.spec import Daily, Monthly, Partitions, schema
 from lake_assets.validate import validate_folders
 from resources.errors import UsageError
+from resources.partition import Partition
 from resources.settings import Settings, load_settings
-from resources.store import Partition, open_store
+from resources.store import open_store
 from resources.yamlfile import Mistake, Mistakes
 from tests.pipeline_files import changed, line_of, write
 

@@ -80,7 +80,8 @@ def _of_store(
 ) -> tuple[pa.Table, str]:
     import pyarrow as pa
 
-    from resources.store import Partition, open_store
+    from resources.partition import Partition
+    from resources.store import open_store
 
     store = open_store(settings)
     keys = store.keys(asset.layer, asset.name)

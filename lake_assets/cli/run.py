@@ -81,7 +81,8 @@ def run_command(
 def history_of(settings: Any, instance: Any) -> Any:
     """The shared history, with the store asked whether files are there."""
     from lake_assets.plan import History
-    from resources.store import Partition, open_store
+    from resources.partition import Partition
+    from resources.store import open_store
 
     store = open_store(settings)
 

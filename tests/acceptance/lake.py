@@ -31,8 +31,9 @@ from dagster._core.storage.tags import (
 from lake_assets.definitions import build_definitions
 from lake_assets.execute import open_instance
 from lake_assets.loader import SHIPPED, load_pipelines
+from resources.partition import Partition
 from resources.settings import Settings, load_settings
-from resources.store import Partition, Store, open_store
+from resources.store import Store, open_store
 from tests.servers.environment import write_pg_environment
 from tests.servers.postgres import PostgresServer
 from tests.servers.sales_table import START, TYPES

@@ -118,7 +118,7 @@ def through_dagster(meter: Meter, folder: str, table: str) -> dict[str, Any]:
     with dg.DagsterInstance.get() as instance:
         partitions = instance.get_materialized_partitions(key)
     store = open_store(load_settings())
-    from resources.store import Partition
+    from resources.partition import Partition
 
     stats = [store.stat(Partition.of("raw", table, day)) for day in days]
     return {
