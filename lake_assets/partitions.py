@@ -75,10 +75,10 @@ def newest(partitions: Partitions, moment: datetime) -> str | None:
 
 def mapping(offset: tuple[int, int] | None) -> dg.TimeWindowPartitionMapping:
     """Dagster's words for what `input_keys` does between two partitioned assets."""
-    first, last = offset or (0, 0)
+    earliest, latest = offset or (0, 0)
     # A month may begin before its input does: it then reads the days there are.
     return dg.TimeWindowPartitionMapping(
-        start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
+        start_offset=earliest, end_offset=latest, allow_nonexistent_upstream_partitions=True
     )
 
 
@@ -105,8 +105,9 @@ def input_keys(
 
     The same day or month; a month's days, from the first one the input has; '' of an unpartitioned
     input. With `offset` those from the one so many places before to the other, counted in the own
-    cadence, from the first one the input has. An unpartitioned dataset (`cadence` None) reads all of `existing` that the input declares
-    to have: the store may hold more, of another location or of before its first day was moved.
+    cadence, from the first one the input has. An unpartitioned dataset (`cadence` None) reads all
+    of `existing` that the input declares to have: the store may hold more, of another location or
+    of before its first day was moved.
     """
     if upstream is None:
         return [""]
@@ -116,9 +117,9 @@ def input_keys(
     if cadence == upstream.cadence and offset is None:
         return [key]
     assert cadence == "monthly" or upstream.daily, "validation refuses a day that reads a month"
-    before, after = offset or (0, 0)
-    start = days(cadence, shifted(cadence, key, before))[0]
-    end = days(cadence, shifted(cadence, key, after))[1]
+    earliest, latest = offset or (0, 0)
+    start = days(cadence, shifted(cadence, key, earliest))[0]
+    end = days(cadence, shifted(cadence, key, latest))[1]
     start = max(start, date.fromisoformat(upstream.span.start))
     if upstream.span.end:
         end = min(end, date.fromisoformat(upstream.span.end))

@@ -453,8 +453,8 @@ class DatasetSpec(_Asset):
     model_config = _either("sql", "transform")
 
     inputs: Inputs = Field(
-        description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}; "
-        "earlier partitions of one: {sales: {asset: raw/bw_sales, from: -6, to: -1}}",
+        description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}"
+        "; earlier partitions of one: {sales: {asset: raw/bw_sales, from: -6, to: -1}}",
     )
     sql: Text | None = Field(None, description="a SELECT over the inputs, in DuckDB's dialect")
     transform: (

@@ -194,6 +194,16 @@ CASES: dict[str, tuple[list[tuple[str, str]], str, str, str]] = {
          ("schedule:\n  cron: \"0 6 * * *\"\n", "")],
         "range: true", "range: true needs a monthly input", "range: false",
     ),
+    "earlier partitions of none": (
+        [("    inputs: [raw/sales]", "    partitions: none\n    inputs: "
+          "{sales: {asset: raw/sales, from: -2, to: -1}}"), (" AND dt = $partition_start", "")],
+        "inputs: {sales", "and prep/by_region has none", "write raw/sales alone",
+    ),
+    "range of earlier partitions": (
+        [("    inputs: [raw/sales]",
+          "    range: true\n    inputs: {sales: {asset: raw/sales, from: -2}}")],
+        "range: true", "reads the same partition of each input", "range: false",
+    ),
 }  # fmt: skip
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake_assets.partitions import consecutive, days, definition, input_keys, key_of, newest
+from lake_assets.partitions import (
+    consecutive,
+    days,
+    definition,
+    input_keys,
+    key_of,
+    mapping,
+    newest,
+)
 from lake_assets.spec import Partitions
 
 DAYS = st.dates(date(1990, 1, 1), date(2100, 12, 31))
@@ -43,14 +50,38 @@ def test_a_month_reads_the_days_dagster_maps_it_to(start: date, lead: int, lengt
     definitions = definition(month), definition(upstream)
     assert definitions[0] is not None
     assert definitions[1] is not None
-    mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
     for key in {key_of("monthly", start), key_of("monthly", start + timedelta(days=length - 1))}:
         subset = definitions[0].empty_subset().with_partition_keys([key])
-        mapped = mapping.get_upstream_mapped_partitions_result_for_partitions(
+        mapped = mapping(None).get_upstream_mapped_partitions_result_for_partitions(
             subset, definitions[0], definitions[1]
         )
         theirs = sorted(mapped.partitions_subset.get_partition_keys())
         assert input_keys("monthly", key, upstream, ()) == theirs
+
+
+@given(
+    st.sampled_from([("daily", "daily"), ("monthly", "monthly"), ("monthly", "daily")]),
+    st.dates(date(2019, 1, 1), date(2024, 12, 31)),
+    st.integers(-30, 0),
+    st.integers(0, 30),
+)
+def test_earlier_partitions_are_those_dagster_maps_to(
+    cadences: tuple[str, str], day: date, first: int, length: int
+) -> None:
+    mine, its = cadences
+    spans = {"daily": daily(date(2020, 1, 15)), "monthly": monthly(date(2020, 1, 1))}
+    own = {"daily": daily(date(2019, 1, 1)), "monthly": monthly(date(2019, 1, 1))}[mine]
+    offset = (first, min(first + length, 0))
+    definitions = definition(own), definition(spans[its])
+    assert definitions[0] is not None
+    assert definitions[1] is not None
+    key = key_of(mine, day)  # type: ignore[arg-type]
+    subset = definitions[0].empty_subset().with_partition_keys([key])
+    mapped = mapping(offset).get_upstream_mapped_partitions_result_for_partitions(
+        subset, definitions[0], definitions[1]
+    )
+    theirs = sorted(mapped.partitions_subset.get_partition_keys())
+    assert input_keys(mine, key, spans[its], (), offset) == theirs  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("sources.sales.checks.accepted", {"amount": [[1]]}, "one text, number, true or false"),
     ("datasets.daily.inputs", [], "at least 1"),
     ("datasets.daily.inputs", "raw/sales", "valid list"),
+    ("datasets.daily.inputs", {"a": {"asset": "raw/s", "from": -1, "to": -2}}, "to is before from"),
+    ("datasets.daily.inputs", {"a": {"asset": "raw/s", "from": 1}}, "less than or equal to 0"),
     ("datasets.daily.inputs", ["sales"], "raw/<table>, prep/<dataset>"),
     ("datasets.daily.transform", "transform.py:f", "either sql or transform"),
     ("datasets.daily.sql", ..., "either sql or transform"),
