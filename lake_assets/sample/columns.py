@@ -53,7 +53,7 @@ def strings(words: Sequence[str | None]) -> pa.Array:
     encoded = [(word or "").encode() for word in words]
     offsets = np.zeros(len(words) + 1, np.int32)
     offsets[1:] = np.cumsum([len(word) for word in encoded])
-    valid = np.array([word is not None for word in words])
+    valid = np.array([word is not None for word in words], np.bool_)
     return _column(pa.string(), len(words), valid, offsets, b"".join(encoded))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +46,17 @@ _FIRST_NUMBER = 100_000
 _REGION_WEIGHTS = [region.weight for region in words.REGIONS]
 _SEGMENT_WEIGHTS = [weight for _, weight, _ in words.SEGMENTS]
 _SPREAD = noise.lognormal(1.2)
+#: Payment terms (ZTERM): the number is days after the posting date; none is at once.
+_TERMS = ("NT30", "NT30", "NT60", "NT00", "", None)
+_TERMS_DAYS = np.array([int(terms[2:]) if terms else 0 for terms in _TERMS], np.int64)
+
+
+class Traits(NamedTuple):
+    """What a customer is like, by number: indices into the lists of `words.py`, terms in days."""
+
+    segment: Ints
+    region: Ints
+    terms: Ints
 
 
 def _old(scale: float) -> int:
@@ -77,6 +88,16 @@ def buying(seed: int, number: int) -> Ints:
     size = np.array([size for *_, size in words.SEGMENTS], np.int64)[segment]
     weight = size * _SPREAD[noise.below(place, "size", 1024)]
     return np.where(noise.one_in(place, "closed", 50), 0, weight)
+
+
+def traits(seed: int, number: int) -> Traits:
+    """The same of the first `number` customers as `rows` tells in words."""
+    place = _places(seed, 0, number)
+    return Traits(
+        noise.choose(place, "segment", _SEGMENT_WEIGHTS),
+        noise.choose(place, "region", _REGION_WEIGHTS),
+        _TERMS_DAYS[noise.below(place, "terms", len(_TERMS))],
+    )
 
 
 def rows(seed: int, first: int, last: int, scale: float) -> pa.RecordBatch:
@@ -115,7 +136,7 @@ def rows(seed: int, first: int, last: int, scale: float) -> pa.RecordBatch:
     unknown = noise.below(place, "region unknown", 40)
     credit = noise.below(place, "credit", 5000) * 100_000_000 + noise.below(place, "won", 100)
     has_credit = ~noise.one_in(place, "no credit", 7)
-    terms = text("terms", ("NT30", "NT30", "NT60", "NT00", "", None))
+    terms = text("terms", _TERMS)
     joined = [
         _joined(scale, int(i), int(d))
         for i, d in zip(index, noise.below(place, "joined", 5400), strict=True)

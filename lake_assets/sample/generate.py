@@ -2,7 +2,8 @@
 
 Here: the list of tables, the end of the data, the one dirty day, and the files
 `<home>/sources/<connection>.duckdb`, brought up to date atomically. Not here: the rows
-(`customers.py`, `sales.py`, imported only when some are missing) and PostgreSQL (`postgres.py`).
+(`customers.py`, `sales.py`, `receivables.py`, imported only when some are missing) and PostgreSQL
+(`postgres.py`).
 
 The dirty day: `DIRTY_DAYS` before the last day, one line of `/BIC/AZSD_O0100` is there twice, which
 the gate `unique` stops. When the data grow by a day, the source has mended that day and another one
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 SEED = 20211206
 #: Raised when the same seed would give other rows: files of another version are built anew.
-VERSION = 1
+VERSION = 2
 DIRTY_DAYS = 200
 
 CONNECTIONS = ("hana_db", "hana_bw")
@@ -135,7 +136,7 @@ def _wanted(sample: Sample, today: date) -> _State:
 
 def _tables(found: _State | None, wanted: _State) -> Iterator[SampleTable]:
     """The rows that make `wanted` of `found`; the days `_rewritten` are among them, whole."""
-    from lake_assets.sample import customers, sales
+    from lake_assets.sample import customers, receivables, sales
 
     first = found.last + timedelta(days=1) if found else wanted.first
     known = customers.count(wanted.scale, found.last) if found else 0
@@ -148,6 +149,22 @@ def _tables(found: _State | None, wanted: _State) -> Iterator[SampleTable]:
             [customers.rows(SEED, known, customers.count(wanted.scale, wanted.last), wanted.scale)]
         ),
         customers.TYPES,
+    )
+    opened = max(receivables.OPENED, wanted.first)
+    ledger = (SEED, wanted.scale, opened, max(first, opened), wanted.last)
+    yield SampleTable(
+        "hana_db",
+        "SAPERP",
+        "ZFIT0010",
+        receivables.invoice_batches(*ledger),
+        receivables.INVOICE_TYPES,
+    )
+    yield SampleTable(
+        "hana_db",
+        "SAPERP",
+        "ZFIT0020",
+        receivables.payment_batches(*ledger),
+        receivables.PAYMENT_TYPES,
     )
     lines = (batch for span in spans for batch in sales.batches(SEED, wanted.scale, *span))
     yield SampleTable(

@@ -21,6 +21,7 @@ Bools = npt.NDArray[np.bool_]
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+_QUANTILES = [NormalDist().inv_cdf((i + 0.5) / 1024) for i in range(1024)]
 
 
 def _mix(x: Bits) -> Bits:
@@ -65,6 +66,9 @@ def choose(place: Bits, name: str, weights: Sequence[int]) -> Ints:
 
 def lognormal(sigma: float) -> Ints:
     """1024 equally likely factors in thousandths with median 1000, a table to index by draws."""
-    normal = NormalDist()
-    quantiles = (normal.inv_cdf((i + 0.5) / 1024) for i in range(1024))
-    return np.array([max(1, round(1000 * math.exp(sigma * q))) for q in quantiles], np.int64)
+    return np.array([max(1, round(1000 * math.exp(sigma * q))) for q in _QUANTILES], np.int64)
+
+
+def normal(sigma: float) -> Ints:
+    """1024 equally likely deviations in thousandths with mean 0, a table to index by draws."""
+    return np.array([round(1000 * sigma * q) for q in _QUANTILES], np.int64)

@@ -1,7 +1,7 @@
 """Korean words the generated sources are made of: companies, people, cities, products, remarks.
 
-Here: lists and small tables. Not here: how they are combined (`customers.py`, `sales.py`). The
-companies and people are invented.
+Here: lists and small tables. Not here: how they are combined (`customers.py`, `sales.py`,
+`receivables.py`). The companies and people are invented.
 """
 
 from __future__ import annotations
@@ -208,3 +208,14 @@ REMARKS = (
     "행사 물량",
     "O'Brien 지점 직송",
 )
+
+INVOICE_TEXTS = (None, "", "정기 납품", "행사 물량 정산", '"월 마감" 합산', "선물세트, 분할 청구")
+CREDIT_TEXTS = ("반품 정산", "단가 차액", "판매 장려금", "파손 보상\n(영업 확인)")
+PAYMENT_TEXT = "입금"
+PARTIAL_TEXT = "일부 입금"
+SHORT_TEXT = "송금 수수료 차감"
+TWICE_TEXT = "중복 입금"
+REFUND_TEXT = "환불"
+ON_ACCOUNT_TEXT = "가수금, 송장 미지정"
+CLEARING_TEXT = "가수금 정리"
+BOUNCED_TEXT = "어음 부도"
