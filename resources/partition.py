@@ -1,7 +1,7 @@
-"""Which partition: its layer, name, cadence and key, and the folder that these make.
+"""Which partition: its layer, name and key, the time or the name it stands for, and its folder.
 
-Not here: which partitions an asset has (`lake_assets/partitions.py`), and what lies in the folder
-(`store.py`).
+Light, so that a graph loads by it. Not here: which partitions an asset has
+(`lake_assets/partitions.py`), and what lies in the folder (`store.py`).
 """
 
 from __future__ import annotations
@@ -9,47 +9,222 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from datetime import date
-from typing import Literal
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-Cadence = Literal["daily", "monthly"]
+#: How an asset falls into partitions by time, in Asia/Seoul. The finer comes first.
+Cadence = Literal["hourly", "daily", "weekly", "monthly"]
+
+#: Cadence → the column that readers add, which is also the folder's: `dt=2025-07-01`.
+TIME_COLUMNS: dict[Cadence, str] = {"hourly": "hr", "daily": "dt", "weekly": "wk", "monthly": "ym"}
+#: Cadence → how a key is written; that of a week is its Monday.
+EXAMPLES: dict[Cadence, str] = {
+    "hourly": "2025-07-01-09",
+    "daily": "2025-07-01",
+    "weekly": "2025-06-30",
+    "monthly": "2025-07",
+}
+#: Between the day and the name in the key of a partition that has both.
+SEPARATOR = "|"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_COLUMNS: dict[Cadence, str] = {"daily": "dt", "monthly": "ym"}
-_CADENCES = {column: cadence for cadence, column in _COLUMNS.items()}
+_COLUMN = re.compile(r"[a-z_][a-z0-9_]*")
+_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_CADENCES = {column: cadence for cadence, column in TIME_COLUMNS.items()}
 _KEYS: dict[Cadence, re.Pattern[str]] = {
+    "hourly": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{2}"),
     "daily": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    "weekly": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     "monthly": re.compile(r"[0-9]{4}-[0-9]{2}"),
 }
+_WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
+
+
+def start_of(cadence: Cadence, key: str) -> date:
+    """When a partition begins: a date, for an hour a naive timestamp; ValueError for no key.
+
+    >>> start_of("hourly", "2025-07-01-09")
+    datetime.datetime(2025, 7, 1, 9, 0)
+    """
+    if not _KEYS[cadence].fullmatch(key):
+        raise ValueError(_no_key(cadence, key))
+    try:
+        if cadence == "hourly":
+            return datetime.combine(date.fromisoformat(key[:10]), datetime.min.time()).replace(
+                hour=int(key[11:])
+            )
+        start = date.fromisoformat(f"{key}-01" if cadence == "monthly" else key)
+    except ValueError:
+        raise ValueError(_no_key(cadence, key)) from None
+    if cadence == "weekly" and start.weekday():
+        monday = start - timedelta(days=start.weekday())
+        raise ValueError(f"{key!r} is no Monday; the key of its week is {monday}")
+    return start
+
+
+def window(cadence: Cadence, key: str) -> tuple[date, date]:
+    """When a partition begins and when the next one does: dates, for hours naive timestamps.
+
+    >>> window("monthly", "2024-02")
+    (datetime.date(2024, 2, 1), datetime.date(2024, 3, 1))
+    """
+    start = start_of(cadence, key)
+    if cadence == "monthly":
+        return start, (start + timedelta(days=31)).replace(day=1)
+    length = {"hourly": timedelta(hours=1), "daily": timedelta(days=1)}
+    return start, start + length.get(cadence, timedelta(days=7))
+
+
+def key_at(cadence: Cadence, moment: date) -> str:
+    """The key of the partition in which a day (at its midnight) or a naive timestamp lies.
+
+    >>> key_at("weekly", date(2025, 7, 1))
+    '2025-06-30'
+    """
+    day = moment.date() if isinstance(moment, datetime) else moment
+    if cadence == "hourly":
+        return f"{day}-{moment.hour if isinstance(moment, datetime) else 0:02}"
+    if cadence == "weekly":
+        return (day - timedelta(days=day.weekday())).isoformat()
+    return day.isoformat()[: len(EXAMPLES[cadence])]
+
+
+def value_of(cadence: Cadence, key: str) -> str:
+    """A key as the partition column and the folder have it: the same, but for weeks.
+
+    >>> value_of("weekly", "2024-12-30")
+    '2025-W01'
+    """
+    if cadence != "weekly":
+        return key
+    year, week, _ = date.fromisoformat(key).isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+def key_of_value(cadence: Cadence, value: str) -> str:
+    """The key of what the partition column holds; ValueError where it is no such value.
+
+    >>> key_of_value("weekly", "2025-W01")
+    '2024-12-30'
+    """
+    if cadence != "weekly":
+        start_of(cadence, value)
+        return value
+    week = _WEEK.fullmatch(value)
+    if not week:
+        raise ValueError(f"{value!r} is no ISO week; write it as 2025-W01")
+    return date.fromisocalendar(int(week[1]), int(week[2]), 1).isoformat()
+
+
+def _no_key(cadence: Cadence, key: str) -> str:
+    return f"{key!r} is not a {cadence} partition key; write it as {EXAMPLES[cadence]}"
+
+
+def is_value(text: str) -> bool:
+    """Whether a text may be the name of a partition: it becomes a folder and a value in Hive."""
+    return _VALUE.fullmatch(text) is not None
+
+
+def is_name(word: str) -> bool:
+    """Whether a folder of the store may be a layer or an asset."""
+    return _NAME.fullmatch(word) is not None
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Where one partition lives. Without cadence the key is empty: the asset is one file.
+    """Where one partition lives: by time (`cadence`), by a name (`named` is its column), or both.
+
+    With neither the key is empty: the asset is one file.
 
     >>> Partition("raw", "sales", "daily", "2025-07-01").path
     'raw/sales/dt=2025-07-01'
+    >>> Partition("raw", "sales", "daily", "2025-07-01|P100", "plant_code").path
+    'raw/sales/dt=2025-07-01/plant_code=P100'
     """
 
     layer: str
     name: str
     cadence: Cadence | None = None
     key: str = ""
+    named: str | None = None
 
     def __post_init__(self) -> None:
         for word in (self.layer, self.name):
-            if not _NAME.fullmatch(word):
+            if not is_name(word):
                 raise ValueError(f"{word!r} is not a name; names match [a-z][a-z0-9_]*")
-        if self.cadence is None:
+        if self.named is not None and (
+            not _COLUMN.fullmatch(self.named) or self.named in _CADENCES
+        ):
+            raise ValueError(f"{self.named!r} is no name for a partition column")
+        if self.cadence is None and self.named is None:
             if self.key:
                 raise ValueError(f"{self.asset} has no partitions, so {self.key!r} is no key of it")
-        elif not _is_key(self.cadence, self.key):
-            raise ValueError(
-                f"{self.key!r} is not a {self.cadence} partition key; "
-                f"write it as {'2025-07-01' if self.cadence == 'daily' else '2025-07'}"
-            )
+            return
+        time, name = self.parts
+        if self.cadence:
+            start_of(self.cadence, time)
+        if self.named and not is_value(name):
+            example = f"{EXAMPLES[self.cadence]}{SEPARATOR}P100" if self.cadence else "P100"
+            raise ValueError(f"{self.key!r} is not a key of {self.asset}; write it as {example}")
+
+    @classmethod
+    def at(cls, layer: str, name: str, folder: str) -> Partition | None:
+        """The partition whose folder below the asset's own is `folder`; None where it is none's.
+
+        >>> Partition.at("raw", "sales", "wk=2025-W01").key
+        '2024-12-30'
+        """
+        found: list[tuple[Cadence | None, str, str]] = []
+        for part in folder.split("/"):
+            column, _, value = part.partition("=")
+            cadence = _CADENCES.get(column)
+            try:
+                key = key_of_value(cadence, value) if cadence else value
+            except ValueError:
+                return None
+            found.append((cadence, column, key))
+        (cadence, column, key), *rest = found
+        if len(rest) > 1 or (rest and (cadence is None or rest[0][0])):
+            return None
+        named = rest[0][1] if rest else None if cadence else column
+        try:
+            return cls(layer, name, cadence, SEPARATOR.join(part[2] for part in found), named)
+        except ValueError:
+            return None
+
+    @property
+    def asset(self) -> str:
+        return f"{self.layer}/{self.name}"
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The key of the time and the name, '' where it has none of that kind."""
+        if self.named is None:
+            return self.key, ""
+        if self.cadence is None:
+            return "", self.key
+        time, _, name = self.key.partition(SEPARATOR)
+        return time, name
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The partition columns, which readers add, and their values as the path has them."""
+        time, name = self.parts
+        found = {TIME_COLUMNS[self.cadence]: value_of(self.cadence, time)} if self.cadence else {}
+        return found | ({self.named: name} if self.named else {})
+
+    @property
+    def column(self) -> str | None:
+        """The one partition column, of those that have one."""
+        return next(iter(self.values), None)
+
+    @property
+    def value(self) -> pa.Scalar:
+        """The value of the one partition column."""
+        return next(iter(self.scalars.values()))
 
     @classmethod
     def of(cls, layer: str, name: str, key: str = "") -> Partition:
@@ -58,51 +233,26 @@ class Partition:
         return cls(layer, name, shapes.get(len(key), "daily"), key)  # type: ignore[arg-type]
 
     @property
-    def asset(self) -> str:
-        return f"{self.layer}/{self.name}"
-
-    @property
-    def column(self) -> str | None:
-        """The partition column that readers add."""
-        return None if self.cadence is None else _COLUMNS[self.cadence]
-
-    @property
     def path(self) -> str:
-        return self.asset if self.column is None else f"{self.asset}/{self.column}={self.key}"
+        return "/".join([self.asset, *(f"{name}={value}" for name, value in self.values.items())])
 
     @property
-    def value(self) -> pa.Scalar:
-        """The partition column's value: a date for a day, text for a month.
-
-        Made of buffers, because `pa.scalar(<python value>)` imports pandas (1.65 CPU s).
-        """
-        text = self.key.encode()
-        buffers = [None, pa.py_buffer(struct.pack("<ii", 0, len(text))), pa.py_buffer(text)]
-        array = pa.Array.from_buffers(pa.string(), 1, buffers)
-        return (array.cast(pa.date32()) if self.cadence == "daily" else array)[0]
+    def scalars(self) -> dict[str, pa.Scalar]:
+        """The partition columns with their values: `dt` is a date, the others are text."""
+        return {name: _scalar(value, day=name == "dt") for name, value in self.values.items()}
 
 
-def _is_key(cadence: Cadence, key: str) -> bool:
-    if not _KEYS[cadence].fullmatch(key):
-        return False
-    try:
-        date.fromisoformat(key if cadence == "daily" else f"{key}-01")
-    except ValueError:
-        return False
-    return True
+def _scalar(value: str, *, day: bool) -> pa.Scalar:
+    """Made of buffers, because `pa.scalar(<python value>)` imports pandas (1.65 CPU s)."""
+    import pyarrow as pa
 
-
-def is_name(word: str) -> bool:
-    """Whether a folder of the store may be a layer or an asset."""
-    return _NAME.fullmatch(word) is not None
+    text = value.encode()
+    buffers = [None, pa.py_buffer(struct.pack("<ii", 0, len(text))), pa.py_buffer(text)]
+    array = pa.Array.from_buffers(pa.string(), 1, buffers)
+    return (array.cast(pa.date32()) if day else array)[0]
 
 
 def key_of(folder: str) -> str | None:
-    """The key that a folder below the asset's own stands for; None where it is no partition's.
-
-    >>> key_of("dt=2025-07-01")
-    '2025-07-01'
-    """
-    column, _, key = folder.partition("=")
-    cadence = _CADENCES.get(column)
-    return key if cadence and _is_key(cadence, key) else None
+    """The key that a folder below the asset's own stands for; None where it is no partition's."""
+    found = Partition.at("raw", "any", folder)
+    return found.key if found else None
