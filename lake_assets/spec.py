@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -31,6 +31,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from lake_assets.cron import check_cron
+from resources.partition import NAMES, TIME_COLUMNS, Cadence
 from resources.settings import CONNECTIONS
 from resources.types import SIMPLE, ColumnType, parse_type
 
@@ -257,6 +258,25 @@ class Daily(_Span):
     """Days in Asia/Seoul; the key is YYYY-MM-DD."""
 
 
+class Hourly(_Span):
+    """Hours in Asia/Seoul; the key is YYYY-MM-DD-HH. `start` is the day of the first hour."""
+
+
+class Weekly(_Span):
+    """Weeks from Monday to Sunday in Asia/Seoul; the key is the Monday, YYYY-MM-DD.
+
+    `start` is the first Monday. Readers get the ISO week as the column wk, 2025-W01.
+    """
+
+    @field_validator("start", "end")
+    @classmethod
+    def _monday(cls, value: str | None) -> str | None:
+        if value is not None and (late := date.fromisoformat(value).weekday()):
+            monday = date.fromisoformat(value) - timedelta(days=late)
+            raise ValueError(f"weeks begin on Monday: {monday} or {monday + timedelta(days=7)}")
+        return value
+
+
 class Monthly(_Span):
     """Months in Asia/Seoul; the key is YYYY-MM. `start` is the first day of the first month."""
 
@@ -268,34 +288,111 @@ class Monthly(_Span):
         return value
 
 
+PartitionValue = Annotated[
+    str,
+    _Match(NAMES, "write 1 to 64 of A-Z a-z 0-9 _ . -, not _ . - first"),
+]
+
+
+class Named(_Strict):
+    """One partition for each name of a fixed list: plants, companies. The key is the name.
+
+    `column` is what readers call it; it is none of the asset's own columns. Rows of a source that
+    have another name are not read.
+    """
+
+    column: Name = Field(description="the partition column that readers add, plant_code")
+    values: list[PartitionValue] = Field(min_length=1, description="the names, P100")
+
+    @field_validator("column")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        if value in TIME_COLUMNS.values():
+            raise ValueError(f"{value} is a partition column of time; write another name")
+        return value
+
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: list[str]) -> list[str]:
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise ValueError(f"{value} stands there twice")
+            if value.lower() == "null":
+                raise ValueError(f"{value} is read as no value; write another name")
+        return values
+
+
+#: What Dagster, SQL and folders are made of.
+_TIMES: tuple[Cadence, ...] = ("hourly", "daily", "weekly", "monthly")
+
+
 class Partitions(_Strict):
-    """`none`, or one of the cadences with its first day."""
+    """`none`, or one of the cadences with its first day, or `named`; `daily` and `named` together
+    are a partition for each name of each day, whose key is 2025-07-01|P100."""
 
-    model_config = _either("daily", "monthly")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                *({"required": [time]} for time in _TIMES),
+                {"required": ["named"], "not": {"required": ["daily"]}},
+            ]
+        }
+    )
 
+    hourly: Hourly | None = None
     daily: Daily | None = None
+    weekly: Weekly | None = None
     monthly: Monthly | None = None
+    named: Named | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Partitions:
-        if (self.daily is None) == (self.monthly is None):
-            raise ValueError("give exactly one of daily, monthly (or write `none`)")
+        times = [time for time in _TIMES if getattr(self, time) is not None]
+        if (
+            len(times) > 1
+            or not (times or self.named)
+            or (self.named and times not in ([], ["daily"]))
+        ):
+            raise ValueError(
+                f"give exactly one of {', '.join(_TIMES)}, named; or daily and named (or write "
+                "`none`)"
+            )
         return self
 
     @property
-    def cadence(self) -> Literal["daily", "monthly"]:
-        return "daily" if self.daily else "monthly"
+    def cadence(self) -> Cadence | None:
+        """How they lie in time; None: they are names alone."""
+        return next((time for time in _TIMES if getattr(self, time) is not None), None)
 
     @property
-    def span(self) -> Daily | Monthly:
-        found = self.daily or self.monthly
-        assert found is not None
+    def span(self) -> Hourly | Daily | Weekly | Monthly | None:
+        """Their first and last day; None where they are names alone."""
+        return self.hourly or self.daily or self.weekly or self.monthly
+
+    @property
+    def column(self) -> str:
+        """The one partition column."""
+        return next(iter(self.columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the order of their keys; none where they are of time alone."""
+        return tuple(sorted(self.named.values)) if self.named else ()
+
+    @property
+    def kind(self) -> str:
+        """A word for people and jobs: daily, named, daily_named."""
+        return "_".join(filter(None, (self.cadence, "named" if self.named else None)))
+
+    @property
+    def columns(self) -> dict[str, Literal["DATE", "VARCHAR"]]:
+        """The partition columns that readers add, with DuckDB's types."""
+        found: dict[str, Literal["DATE", "VARCHAR"]] = {}
+        if self.cadence:
+            found[TIME_COLUMNS[self.cadence]] = "DATE" if self.daily else "VARCHAR"
+        if self.named:
+            found[self.named.column] = "VARCHAR"
         return found
-
-    @property
-    def column(self) -> Literal["dt", "ym"]:
-        """The partition column that readers add."""
-        return "dt" if self.daily else "ym"
 
 
 def _shape(value: Any) -> str:
@@ -355,22 +452,27 @@ class Schedule(_Strict):
 
 
 class Window(_Strict):
-    """The column by which a source table falls into partitions."""
+    """The columns by which a source table falls into partitions.
 
-    column: ColumnName
+    Each partition is read for itself where they have names: rows that have another name, or none,
+    are in no partition and are not read.
+    """
+
+    column: ColumnName | None = Field(
+        None, description="the column that holds the time; hours need a timestamp"
+    )
+    name: ColumnName | None = Field(
+        None, description="the text column whose value is the partition's name"
+    )
     kind: Literal["date", "timestamp", "yyyymmdd"] | None = Field(
         None, description="from the column's type by default; yyyymmdd is text such as 20250701"
     )
 
 
-class _Asset(_Strict):
+class _Made(_Strict):
     title: Text = Field(description="the name people read, in Korean")
     description: str = ""
-    columns: Columns = Field(min_length=1)
     partitions: PartitionsField | None = Field(None, description="the file's by default")
-    order_by: list[ColumnName] = Field(
-        [], description="order of the rows in the file; given, a rerun writes equal bytes"
-    )
     gates: Gates = Field(default_factory=Gates)
     checks: Checks = Field(default_factory=Checks)
     owner: Owner | None = Field(None, description="the file's by default")
@@ -379,6 +481,13 @@ class _Asset(_Strict):
     )
     formerly: list[AssetName] = Field([], description="keys it had before a rename")
     run: Run | None = None
+
+
+class _Asset(_Made):
+    columns: Columns = Field(min_length=1)
+    order_by: list[ColumnName] = Field(
+        [], description="order of the rows in the file; given, a rerun writes equal bytes"
+    )
 
 
 class SourceSpec(_Asset):
@@ -447,16 +556,32 @@ Inputs = Annotated[
 ]
 
 
-class DatasetSpec(_Asset):
-    """A dataset made from other assets, prep/<name>: `sql` or `transform`."""
+class Predict(_Strict):
+    """Rows scored by the champion that the model's partition names, as it is in the registry."""
 
-    model_config = _either("sql", "transform")
+    model: Name = Field(description="the input that is a model; its same partition is read")
+    rows: Name = Field(description="the input whose rows are scored, one score a row")
+    score: ColumnName = Field(description="the declared column that gets the probability")
+    version: ColumnName | None = Field(
+        None, description="the declared column that gets the version of the model"
+    )
+
+
+class DatasetSpec(_Asset):
+    """A dataset made from other assets, prep/<name>: `sql`, `transform` or `predict`."""
+
+    model_config = _either("sql", "transform", "predict")
 
     inputs: Inputs = Field(
         description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}"
         "; earlier partitions of one: {sales: {asset: raw/bw_sales, from: -6, to: -1}}",
     )
-    sql: Text | None = Field(None, description="a SELECT over the inputs, in DuckDB's dialect")
+    sql: Text | None = Field(
+        None,
+        description="a SELECT over the inputs, in DuckDB's dialect; bound are $partition (the key), "
+        "$partition_start and $partition_end (the first day and the one after the last; of hours "
+        "timestamps without zone), $partition_name where partitions have names, and the parameters",
+    )
     transform: (
         Annotated[
             str,
@@ -464,6 +589,9 @@ class DatasetSpec(_Asset):
         ]
         | None
     ) = Field(None, description="transform.py:function in the pipeline's folder")
+    predict: Predict | None = Field(
+        None, description="rows of an input with a model's score; columns of that input are kept"
+    )
     range: bool = Field(
         False,
         description="true: a range of partitions is one query; the rows carry the partition column "
@@ -472,15 +600,17 @@ class DatasetSpec(_Asset):
 
     @model_validator(mode="after")
     def _one(self) -> DatasetSpec:
-        if (self.sql is None) == (self.transform is None):
-            raise ValueError("give either sql or transform")
+        given = [one for one in (self.sql, self.transform, self.predict) if one is not None]
+        if len(given) != 1:
+            raise ValueError("give either sql or transform or predict")
         return self
 
     @field_validator("range")
     @classmethod
     def _sql_only(cls, value: bool, info: ValidationInfo) -> bool:
-        if value and info.data.get("transform") is not None:
-            raise ValueError("range: true is for sql, not for a transform")
+        for other in ("transform", "predict"):
+            if value and info.data.get(other) is not None:
+                raise ValueError(f"range: true is for sql, not for a {other}")
         return value
 
     @property
@@ -498,6 +628,124 @@ class DatasetSpec(_Asset):
         """Asset key → first and last partition relative to the own one, where that is said."""
         found = self.inputs.values() if isinstance(self.inputs, dict) else ()
         return {one.asset: (one.from_, one.to) for one in found if isinstance(one, Earlier)}
+
+
+class Before(Earlier):
+    """An input of a model: partitions before the model's own, which it must not know."""
+
+    @field_validator("to")
+    @classmethod
+    def _before(cls, value: int) -> int:
+        if value > -1:
+            raise ValueError("a model reads earlier partitions only: -1 is the one before")
+        return value
+
+
+def _with_months(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(
+            f"say which earlier partitions a model reads: {{asset: {value}, from: -12, to: -1}}"
+        )
+    return value
+
+
+class ModelSpec(_Made):
+    """A model, model/<name>: fitted, scored on held-out partitions, registered in MLflow.
+
+    A partition is trained on examples of earlier partitions only. The last `holdout` of them are
+    never fitted on; on them it is compared with the baseline and with the present champion.
+    """
+
+    inputs: dict[
+        Name, Annotated[Before, BeforeValidator(_with_months, json_schema_input_type=Before)]
+    ] = Field(
+        min_length=1, description="earlier partitions: {fact: {asset: prep/x, from: -12, to: -1}}"
+    )
+    examples: Text = Field(
+        description="a SELECT over the inputs, one row an example, with the partition it is of "
+        "(ym, dt …), the features, the target and the baseline"
+    )
+    features: list[ColumnName] = Field(
+        min_length=1, description="columns of the examples: numbers, text, true or false"
+    )
+    target: ColumnName = Field(description="what is predicted: true or false, 1 or 0")
+    holdout: Annotated[int, Field(ge=1, le=1000)] = Field(
+        description="how many of the last partitions are held out to score on"
+    )
+    fit: Annotated[
+        str, _Match(r"[a-z_][a-z0-9_]*\.py:[A-Za-z_]\w*", "write it as model.py:function")
+    ] = Field(
+        description="model.py:function in the pipeline's folder: (features, target, seed, …) to a "
+        "fitted scikit-learn classifier"
+    )
+    metric: Literal["average_precision", "roc_auc"] = Field(description="larger is better")
+    baseline: ColumnName = Field(
+        description="a column of the examples that is to be beaten, as if it were the score"
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        description="of all that is random: equal data give an equal model"
+    )
+    jobs: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="cores that fitting takes (joblib's n_jobs, which is pinned to it)"
+    )
+
+    @field_validator("features")
+    @classmethod
+    def _once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            twice = next(name for name in value if value.count(name) > 1)
+            raise ValueError(f"{twice} stands here twice")
+        return value
+
+    @field_validator("target")
+    @classmethod
+    def _no_feature(cls, value: str, info: ValidationInfo) -> str:
+        if value in info.data.get("features", ()):
+            raise ValueError("what is predicted cannot be a feature")
+        return value
+
+    @property
+    def columns(self) -> Columns:
+        """What the lake keeps of each partition, one row."""
+        return MODEL_COLUMNS
+
+    @property
+    def order_by(self) -> list[str]:
+        return []
+
+    @property
+    def named_inputs(self) -> dict[str, str]:
+        return {alias: one.asset for alias, one in self.inputs.items()}
+
+    @property
+    def offsets(self) -> dict[str, tuple[int, int]]:
+        return {one.asset: (one.from_, one.to) for one in self.inputs.values()}
+
+
+def _kept(title: str, type_: str, nullable: bool = False) -> ColumnSpec:
+    return ColumnSpec(title=title, type=type_, nullable=nullable)
+
+
+#: The row of a model's partition. `champion_version` scores that partition: the best of it and of
+#: those before, never one that was trained later.
+MODEL_COLUMNS: Columns = {
+    "version": _kept("모델 버전", "int64"),
+    "champion_version": _kept("이 파티션의 챔피언 버전", "int64", nullable=True),
+    "promoted": _kept("새 챔피언인지", "boolean"),
+    "decision": _kept("판정 이유", "string"),
+    "metric": _kept("지표", "string"),
+    "score": _kept("점수", "float64"),
+    "baseline_score": _kept("기준선 점수", "float64"),
+    "champion_score": _kept("이전 챔피언 점수", "float64", nullable=True),
+    "trained_from": _kept("학습 시작", "string"),
+    "trained_until": _kept("학습 끝", "string"),
+    "heldout_from": _kept("평가 시작", "string"),
+    "heldout_until": _kept("평가 끝", "string"),
+    "trained_examples": _kept("학습 사례 수", "int64"),
+    "heldout_examples": _kept("평가 사례 수", "int64"),
+    "heldout_positives": _kept("평가 사례 중 해당 수", "int64"),
+    "run_id": _kept("MLflow 실행", "string"),
+}
 
 
 class ElsewhereSpec(_Strict):
@@ -536,6 +784,7 @@ class PipelineSpec(_Strict):
     run: Run = Field(default_factory=Run)
     sources: dict[Name, SourceSpec] = {}
     datasets: dict[Name, DatasetSpec] = {}
+    models: dict[Name, ModelSpec] = {}
     elsewhere: dict[AssetName, ElsewhereSpec] = Field(
         {},
         description="inputs that no pipeline file of this code location makes, by key: those of "
@@ -544,8 +793,8 @@ class PipelineSpec(_Strict):
 
     @model_validator(mode="after")
     def _sound(self) -> PipelineSpec:
-        if not self.sources and not self.datasets:
-            raise ValueError("a pipeline has sources or datasets")
+        if not self.sources and not self.datasets and not self.models:
+            raise ValueError("a pipeline has sources, datasets or models")
         return self
 
     @field_validator("schedules")
