@@ -23,7 +23,6 @@ from lake_assets.sample import columns, customers, noise, season, words
 from lake_assets.sample.noise import Bits, Bools, Ints
 
 INVOICE_TYPES = {
-    "MANDT": "CHAR(3)",
     "BUKRS": "VARCHAR(4)",
     "BELNR": "VARCHAR(10)",
     "BUZEI": "INTEGER",
@@ -40,7 +39,6 @@ INVOICE_TYPES = {
     "AEDTM": "TIMESTAMP",
 }
 PAYMENT_TYPES = {
-    "MANDT": "CHAR(3)",
     "BUKRS": "VARCHAR(4)",
     "BELNR": "VARCHAR(10)",
     "BUZEI": "INTEGER",
@@ -444,7 +442,6 @@ def _payment_rows(items: Items, made: Payments, first: date, last: date) -> pa.R
 
 def _head(document: Ints, item: Ints, customer: Ints) -> dict[str, pa.Array]:
     return {
-        "MANDT": _constant("100", len(document)),
         "BUKRS": _constant("1000", len(document)),
         "BELNR": columns.digits(document, 10),
         "BUZEI": columns.int32(item),
