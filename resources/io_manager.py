@@ -58,7 +58,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return to_frame(self._store().read(_partitions(context)), kind)
 
     def _store(self) -> Store:
-        from resources.store import FolderStore
+        from resources.folder_store import FolderStore
 
         return FolderStore(self.root, self.parquet)
 

@@ -23,9 +23,9 @@ import dagster as dg
 
 from lake_assets.versions import input_digest, latest
 from resources.errors import PermanentError
+from resources.file_store import FILE
 from resources.partition import Partition
 from resources.settings import load_settings
-from resources.store import FILE
 
 DAILY = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-03-04", timezone="Asia/Seoul")
 MONTHLY = dg.MonthlyPartitionsDefinition(

@@ -16,9 +16,9 @@ import pytest
 
 import lake_assets
 from resources.errors import NotYetError, UsageError
+from resources.folder_store import FolderStore
 from resources.partition import Partition
 from resources.settings import CONNECTIONS
-from resources.store import FolderStore
 
 JULY = [(date(2025, 7, 1) + timedelta(days=n)).isoformat() for n in range(31)]
 

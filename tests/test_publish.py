@@ -15,9 +15,9 @@ from lake_assets.publish import by_column, land, of_one
 from lake_assets.rules import Inspector
 from lake_assets.spec import Checks, ColumnSpec, Gates
 from resources.errors import PermanentError
+from resources.folder_store import FolderStore
 from resources.partition import Partition
 from resources.source import Totals
-from resources.store import FolderStore
 
 SCHEMA = pa.schema([("id", pa.int64()), ("day", pa.date32())])
 COLUMNS = {"id": ColumnSpec(type="int64"), "day": ColumnSpec(type="date")}

@@ -14,9 +14,9 @@ import pytest
 from lake_assets.loader import assets, catalogue, load_pipelines
 from lake_assets.materialise import Work, materialise
 from resources.errors import PermanentError
+from resources.folder_store import FolderStore
 from resources.partition import Partition
 from resources.settings import load_settings
-from resources.store import FolderStore
 from tests.pipeline_files import write
 
 FILE = """\

@@ -35,10 +35,10 @@ def published(
     from lake_assets.rules import Inspector
     from lake_assets.spec import Checks, ColumnSpec, Gates
     from resources import postgres
+    from resources.folder_store import FolderStore
     from resources.partition import Partition
     from resources.settings import Connection
     from resources.source import Column, Span, Table, Window
-    from resources.store import FolderStore
     from resources.types import parse_type
 
     columns = {n: ColumnSpec(type=t, nullable=n not in NOT_NULL) for n, t in types.items()}

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pytest
 
 from resources.errors import PermanentError
+from resources.folder_store import FolderStore
 from resources.io_manager import LakeIOManager
 from resources.partition import Partition
-from resources.store import FolderStore
 
 DAYS = dg.DailyPartitionsDefinition("2025-06-29", timezone="Asia/Seoul")
 MONTHS = dg.MonthlyPartitionsDefinition("2025-06", timezone="Asia/Seoul", fmt="%Y-%m")

@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resources.folder_store import FolderStore
 from resources.partition import Partition
-from resources.store import FolderStore
 
 DAY = Partition("raw", "sales", "daily", "2025-07-01")
 STEPS, GAP, TIMED = 34, 12, 8  # 54 moments

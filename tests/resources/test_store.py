@@ -27,8 +27,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.errors import LakeError, NotYetError, PermanentError, TransientError, UsageError
+from resources.folder_store import FolderStore
 from resources.partition import Partition
-from resources.store import FolderStore
 
 DAY = Partition("raw", "sales", "daily", "2025-07-01")
 LITTER = ".part-0.parquet.0123456789abcdef"
