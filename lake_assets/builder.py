@@ -28,7 +28,7 @@ from lake_assets.loader import (
     Pipeline,
     elsewhere,
 )
-from lake_assets.partitions import days, definition, key_of, mapping
+from lake_assets.partitions import definition, mapping, previous
 from lake_assets.spec import DatasetSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Settings
@@ -178,15 +178,14 @@ def _rows_before(
 ) -> int | None:
     """Rows of the partition before: as counted in this run, else as the history has it.
 
-    Of an unpartitioned asset: those of its last materialisation.
+    Of an unpartitioned asset: those of its last materialisation; names have none before them.
     """
-    before: list[str] | None = None
-    if asset.partitions:
-        cadence = asset.partitions.cadence
-        before = [key_of(cadence, days(cadence, key)[0] - timedelta(days=1))]
-        if before[0] in counted:
-            return counted[before[0]]
-    found = versions.latest(instance, asset_key(asset.key), before)
+    before = previous(asset.partitions, key) if asset.partitions else None
+    if before in counted:
+        return counted[before]
+    if asset.partitions and before is None:
+        return None
+    found = versions.latest(instance, asset_key(asset.key), [before] if before else None)
     return next((one.rows for one in found.values()), None)
 
 
@@ -195,8 +194,8 @@ def _deps(asset: Asset, catalogue: Mapping[str, Input]) -> Iterator[dg.AssetDep]
         yield dg.AssetDep(["src", asset.spec.connection, asset.name])
         return
     for name in dict.fromkeys(asset.spec.named_inputs.values()):
-        both = asset.partitions and catalogue[name].partitions
-        how = mapping(asset.spec.offsets.get(name)) if both else None
+        mine, its = asset.partitions, catalogue[name].partitions
+        how = mapping(mine, its, asset.spec.offsets.get(name)) if mine and its else None
         yield dg.AssetDep(asset_key(name), partition_mapping=how)
 
 

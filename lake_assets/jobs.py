@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
 
 from lake_assets.builder import asset_key
 from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
-from lake_assets.partitions import ZONE, newest
+from lake_assets.partitions import ZONE, due
 from lake_assets.spec import Partitions, PipelineSpec
 from resources.settings import Settings
 
@@ -37,7 +41,7 @@ def build_jobs(pipeline: Pipeline, settings: Settings) -> list[Any]:
     loose = [asset for asset in own if asset.partitions is None]
     return [
         _job(
-            f"{pipeline.name}__{kind.cadence}",
+            f"{pipeline.name}__{kind.kind}",
             pipeline.spec,
             [*(loose if index == 0 else []), *(a for a in own if a.partitions == kind)],
         )
@@ -77,16 +81,24 @@ def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
 def _tick(
     partitions: Partitions | None, fired_by: str
 ) -> Callable[[dg.ScheduleEvaluationContext], Any]:
-    """What a tick means: the newest partition that is whole by then, in Asia/Seoul."""
+    """What a tick means: the newest partition that is whole by then, in Asia/Seoul, all its names."""
 
     def tick(context: dg.ScheduleEvaluationContext) -> Any:
         if fired_by == "airflow":
             return dg.SkipReason("Airflow fires this schedule in this environment.")
         if partitions is None:
             return dg.RunRequest()
-        key = newest(partitions, context.scheduled_execution_time)
-        if key is None:
+        keys = due(partitions, context.scheduled_execution_time)
+        if not keys:
             return dg.SkipReason("No partition ends before this time.")
-        return dg.RunRequest(partition_key=key)
+        if len(keys) == 1:
+            return dg.RunRequest(partition_key=keys[0])
+        # One run of all names, as a backfill makes: one line in the UI, and one DAG run.
+        return dg.RunRequest(
+            tags={
+                ASSET_PARTITION_RANGE_START_TAG: keys[0],
+                ASSET_PARTITION_RANGE_END_TAG: keys[-1],
+            }
+        )
 
     return tick

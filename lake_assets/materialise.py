@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from lake_assets import publish, sql_engine, transform
 from lake_assets.loader import Asset, Elsewhere, Input, window_kind
-from lake_assets.partitions import consecutive, days, input_keys
+from lake_assets.partitions import consecutive, input_keys
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, SourceSpec
 from resources.errors import LakeError, NotYetError, PermanentError
 from resources.frames import lake_type
-from resources.partition import Partition
+from resources.partition import Partition, window
 from resources.settings import Settings
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
 from resources.sql import DIALECTS, translated
@@ -49,8 +49,9 @@ class Work:
 
 
 def partition(asset: Input, key: str) -> Partition:
-    cadence = asset.partitions.cadence if asset.partitions else None
-    return Partition(asset.layer, asset.name, cadence, key)
+    of = asset.partitions
+    named = of.named.column if of and of.named else None
+    return Partition(asset.layer, asset.name, of.cadence if of else None, key, named)
 
 
 def arrow_schema(columns: Columns) -> pa.Schema:
@@ -63,13 +64,12 @@ def inputs_of(work: Work, key: str) -> dict[str, list[str]]:
     asset = work.asset
     if isinstance(asset.spec, SourceSpec):
         return {}
-    cadence = asset.partitions.cadence if asset.partitions else None
     found = {}
     for name in asset.spec.named_inputs.values():
         upstream = work.catalogue[name]
-        existing = () if cadence else work.store.keys(upstream.layer, upstream.name)
+        existing = () if asset.partitions else work.store.keys(upstream.layer, upstream.name)
         offset = asset.spec.offsets.get(name)
-        found[name] = input_keys(cadence, key, upstream.partitions, existing, offset)
+        found[name] = input_keys(asset.partitions, key, upstream.partitions, existing, offset)
     return found
 
 
@@ -147,7 +147,7 @@ def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple
             return
         cadence = asset.partitions.cadence
         for run in consecutive(cadence, keys):
-            span = Span(days(cadence, run[0])[0], days(cadence, run[-1])[1], cadence)
+            span = Span(window(cadence, run[0])[0], window(cadence, run[-1])[1], cadence)
             assert table.window is not None
             with source.read(table, span) as reading:
                 slices = publish.by_column(reading.batches, table.window.column, cadence)
@@ -373,6 +373,6 @@ def _words(work: Work, keys: Sequence[str]) -> dict[str, Value]:
     if work.asset.partitions:
         cadence = work.asset.partitions.cadence
         words["partition"] = keys[0]
-        words["partition_start"] = days(cadence, keys[0])[0]
-        words["partition_end"] = days(cadence, keys[-1])[1]
+        words["partition_start"] = window(cadence, keys[0])[0]
+        words["partition_end"] = window(cadence, keys[-1])[1]
     return words

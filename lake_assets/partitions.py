@@ -1,85 +1,116 @@
-"""Partitions of the lake: Asia/Seoul days and months, or none.
+"""Partitions of an asset: hours, days, weeks, months, names, each name of each day, or none.
 
-Here: Dagster's definitions for them, the days a key stands for, and which partitions of an input a
-partition reads. Not here: where a partition's file is (`resources/store.py`).
+Here: Dagster's definitions for them, and which partitions of an input a partition reads. Not here:
+what a key stands for and where its file is (`resources/partition.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, time
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from lake_assets.spec import Partitions
-from resources.source import Cadence
+from resources.partition import Cadence, join, key_at, split, start_of, window
 
 ZONE = "Asia/Seoul"
 
-TimePartitions = dg.DailyPartitionsDefinition | dg.MonthlyPartitionsDefinition
+#: What Dagster calls the two sides of a partition for each name of each day. It sorts them, so the
+#: key begins with the day.
+DAY, NAME = "day", "name"
 
 
 @cache
-def definition(partitions: Partitions | None) -> TimePartitions | None:
+def definition(partitions: Partitions | None) -> dg.PartitionsDefinition[Any] | None:
     """Dagster's definition; equal ones are one object, which saves time in large graphs."""
     if partitions is None:
         return None
-    if partitions.daily:
-        return dg.DailyPartitionsDefinition(
-            start_date=partitions.daily.start, end_date=partitions.daily.end, timezone=ZONE
+    if partitions.cadence and partitions.named:
+        return dg.MultiPartitionsDefinition({DAY: _times(partitions), NAME: _names(partitions)})
+    return _times(partitions) if partitions.cadence else _names(partitions)
+
+
+def _names(partitions: Partitions) -> dg.StaticPartitionsDefinition:
+    return dg.StaticPartitionsDefinition(partitions.names)
+
+
+def _times(partitions: Partitions) -> dg.TimeWindowPartitionsDefinition:
+    span = partitions.span
+    assert span is not None
+    start, end = span.start, span.end
+    if partitions.hourly:
+        return dg.HourlyPartitionsDefinition(
+            f"{start}-00", end and f"{end}-00", timezone=ZONE, fmt="%Y-%m-%d-%H"
         )
-    assert partitions.monthly
-    end = partitions.monthly.end
+    if partitions.daily:
+        return dg.DailyPartitionsDefinition(start, end_date=end, timezone=ZONE)
+    if partitions.weekly:
+        # 0 is Sunday: weeks of Monday to Sunday, as ISO counts them.
+        return dg.WeeklyPartitionsDefinition(start, end_date=end, timezone=ZONE, day_offset=1)
     return dg.MonthlyPartitionsDefinition(
-        start_date=partitions.monthly.start[:7],
-        end_date=end and end[:7],
-        timezone=ZONE,
-        fmt="%Y-%m",
+        start[:7], end_date=end and end[:7], timezone=ZONE, fmt="%Y-%m"
     )
 
 
-def days(cadence: Cadence, key: str) -> tuple[date, date]:
-    """The first day of a partition and the first day after it.
+def due(partitions: Partitions, moment: datetime) -> list[str]:
+    """What a schedule makes at `moment` (with zone): the last partition that has ended by then.
 
-    >>> days("monthly", "2024-02")
-    (datetime.date(2024, 2, 1), datetime.date(2024, 3, 1))
-    """
-    if cadence == "daily":
-        start = date.fromisoformat(key)
-        return start, start + timedelta(days=1)
-    start = date.fromisoformat(f"{key}-01")
-    return start, (start + timedelta(days=31)).replace(day=1)
+    Every name of it, where there are names; nothing before the first one has ended.
 
-
-def key_of(cadence: Cadence, day: date) -> str:
-    return day.isoformat() if cadence == "daily" else f"{day:%Y-%m}"
-
-
-def newest(partitions: Partitions, moment: datetime) -> str | None:
-    """The last partition that has ended by `moment` (with zone); None before the first has.
-
-    >>> newest(Partitions(daily=Daily(start="2025-01-01")), datetime(2025, 7, 1, 21, tzinfo=UTC))
-    '2025-07-01'
+    >>> due(Partitions(daily=Daily(start="2025-01-01")), datetime(2025, 7, 1, 21, tzinfo=UTC))
+    ['2025-07-01']
     """
     cadence, span = partitions.cadence, partitions.span
-    today = moment.astimezone(ZoneInfo(ZONE)).date()
+    if cadence is None or span is None:
+        return list(partitions.names)
+    now = moment.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
     if span.end:
-        today = min(today, date.fromisoformat(span.end))
-    running = days(cadence, key_of(cadence, today))[0]
-    key = key_of(cadence, running - timedelta(days=1))
-    return key if days(cadence, key)[0] >= date.fromisoformat(span.start) else None
+        now = min(now, _moment(date.fromisoformat(span.end)))
+    key = shifted(cadence, key_at(cadence, now), -1)
+    if _moment(start_of(cadence, key)) < _moment(date.fromisoformat(span.start)):
+        return []
+    return [join(key, name) for name in partitions.names or ("",)]
 
 
-def mapping(offset: tuple[int, int] | None) -> dg.TimeWindowPartitionMapping:
+def mapping(
+    mine: Partitions, upstream: Partitions, offset: tuple[int, int] | None = None
+) -> dg.PartitionMapping:
     """Dagster's words for what `input_keys` does between two partitioned assets."""
     earliest, latest = offset or (0, 0)
     # A month may begin before its input does: it then reads the days there are.
-    return dg.TimeWindowPartitionMapping(
+    times = dg.TimeWindowPartitionMapping(
         start_offset=earliest, end_offset=latest, allow_nonexistent_upstream_partitions=True
     )
+    if mine.named is None and upstream.named is None:
+        return times
+    if definition(mine) == definition(upstream):
+        return dg.IdentityPartitionMapping()
+    if mine.named and mine.cadence and upstream.named and upstream.cadence:
+        return dg.MultiPartitionMapping(
+            {
+                DAY: dg.DimensionPartitionMapping(DAY, times),
+                NAME: dg.DimensionPartitionMapping(NAME, dg.IdentityPartitionMapping()),
+            }
+        )
+    by_day = mine.cadence and upstream.cadence
+    return dg.MultiToSingleDimensionPartitionMapping(DAY if by_day else NAME)
+
+
+def previous(partitions: Partitions, key: str) -> str | None:
+    """The partition before: the same name's, where there are names; None of names alone.
+
+    >>> previous(Partitions(monthly=Monthly(start="2024-01-01")), "2025-01")
+    '2024-12'
+    """
+    own_time, name = split(key, partitions.cadence, bool(partitions.named))
+    if partitions.cadence is None:
+        return None
+    return join(shifted(partitions.cadence, own_time, -1), name)
 
 
 def shifted(cadence: Cadence, key: str, by: int) -> str:
@@ -88,14 +119,15 @@ def shifted(cadence: Cadence, key: str, by: int) -> str:
     >>> shifted("monthly", "2025-01", -2)
     '2024-11'
     """
-    for _ in range(abs(by)):
-        start, end = days(cadence, key)
-        key = key_of(cadence, end if by > 0 else start - timedelta(days=1))
-    return key
+    if cadence == "monthly":
+        months = int(key[:4]) * 12 + int(key[5:]) - 1 + by
+        return f"{months // 12:04}-{months % 12 + 1:02}"
+    start, end = window(cadence, key)
+    return key_at(cadence, start + by * (end - start))
 
 
 def input_keys(
-    cadence: Cadence | None,
+    mine: Partitions | None,
     key: str,
     upstream: Partitions | None,
     existing: Iterable[str],
@@ -103,52 +135,83 @@ def input_keys(
 ) -> list[str]:
     """The partitions of an input that one partition reads, as Dagster's mappings have it.
 
-    The same day or month; a month's days, from the first one the input has; '' of an unpartitioned
-    input. With `offset` those from the one so many places before to the other, counted in the own
-    cadence, from the first one the input has. An unpartitioned dataset (`cadence` None) reads all
-    of `existing` that the input declares to have: the store may hold more, of another location or
-    of before its first day was moved.
+    The same time; of a finer input all that lies in it; the same name, or all names where the own
+    partitions have none; '' of an unpartitioned input. With `offset` those from the one so many
+    places before to the other, counted in the own cadence. Partitions outside of the input's first
+    and last day are none. An unpartitioned dataset (`mine` None) reads all of `existing` that the
+    input declares to have: the store may hold more, of another location or of before its first day
+    was moved.
     """
     if upstream is None:
         return [""]
-    if cadence is None:
-        first, after = _ends(upstream)
-        return sorted(one for one in existing if len(one) == len(first) and first <= one < after)
-    if cadence == upstream.cadence and offset is None:
-        return [key]
-    assert cadence == "monthly" or upstream.daily, "validation refuses a day that reads a month"
+    if mine is None:
+        return sorted(one for one in existing if _has(upstream, one))
+    own_time, own_name = split(key, mine.cadence, bool(mine.named))
+    times = [""]
+    if upstream.cadence:
+        assert mine.cadence, "validation refuses names that read times"
+        times = _within(mine.cadence, own_time, upstream, offset)
+    names = ((own_name,) if own_name else upstream.names) if upstream.named else ("",)
+    return [join(one, name) for one in times for name in names]
+
+
+def _within(
+    cadence: Cadence, key: str, upstream: Partitions, offset: tuple[int, int] | None
+) -> list[str]:
+    """The input's partitions in the time of one's own, or of earlier ones."""
+    assert upstream.cadence
+    assert upstream.span
     earliest, latest = offset or (0, 0)
-    start = days(cadence, shifted(cadence, key, earliest))[0]
-    end = days(cadence, shifted(cadence, key, latest))[1]
-    start = max(start, date.fromisoformat(upstream.span.start))
+    start = _moment(window(cadence, shifted(cadence, key, earliest))[0])
+    end = _moment(window(cadence, shifted(cadence, key, latest))[1])
+    start = max(start, _moment(date.fromisoformat(upstream.span.start)))
     if upstream.span.end:
-        end = min(end, date.fromisoformat(upstream.span.end))
+        end = min(end, _moment(date.fromisoformat(upstream.span.end)))
     found = []
     while start < end:
-        found.append(key_of(upstream.cadence, start))
-        start = days(upstream.cadence, found[-1])[1]
+        found.append(key_at(upstream.cadence, start))
+        start = _moment(window(upstream.cadence, found[-1])[1])
     return found
 
 
-def _ends(partitions: Partitions) -> tuple[str, str]:
-    """The first key and the one after the last; keys of one cadence sort as text."""
-    start, end = (
-        key_of(partitions.cadence, date.fromisoformat(day))
-        for day in (partitions.span.start, partitions.span.end or date.max.isoformat())
-    )
-    return start, end
+def _has(partitions: Partitions, key: str) -> bool:
+    """Whether a key of the store is one that the asset declares."""
+    own_time, name = split(key, partitions.cadence, bool(partitions.named))
+    if partitions.named and name not in partitions.names:
+        return False
+    if partitions.cadence is None or partitions.span is None:
+        return True
+    try:
+        start = _moment(start_of(partitions.cadence, own_time))
+    except ValueError:
+        return False
+    end = date.fromisoformat(partitions.span.end) if partitions.span.end else date.max
+    return _moment(date.fromisoformat(partitions.span.start)) <= start < _moment(end)
+
+
+def _moment(day: date) -> datetime:
+    return day if isinstance(day, datetime) else datetime.combine(day, time())
+
+
+def runs(partitions: Partitions, keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Keys as what one query can read: a name ('' of none) and its times without a gap."""
+    apart = [split(key, partitions.cadence, bool(partitions.named)) for key in keys]
+    for name, members in groupby(sorted(apart, key=lambda one: one[1]), key=lambda one: one[1]):
+        times = sorted(one for one, _ in members)
+        found = consecutive(partitions.cadence, times) if partitions.cadence else [times]
+        yield from ((name, run) for run in found)
 
 
 def consecutive(cadence: Cadence, keys: Sequence[str]) -> list[list[str]]:
-    """Sorted keys cut into runs without a gap: what one query can read.
+    """Sorted keys cut into runs without a gap.
 
     >>> consecutive("daily", ["2024-01-01", "2024-01-02", "2024-01-05"])
     [['2024-01-01', '2024-01-02'], ['2024-01-05']]
     """
-    runs = [list(keys[:1])] if keys else []
+    found = [list(keys[:1])] if keys else []
     for before, key in pairwise(keys):
-        if days(cadence, before)[1] == days(cadence, key)[0]:
-            runs[-1].append(key)
+        if shifted(cadence, before, 1) == key:
+            found[-1].append(key)
         else:
-            runs.append([key])
-    return runs
+            found.append([key])
+    return found

@@ -578,9 +578,9 @@ class DatasetSpec(_Asset):
     )
     sql: Text | None = Field(
         None,
-        description="a SELECT over the inputs, in DuckDB's dialect; bound are $partition (the key), "
-        "$partition_start and $partition_end (the first day and the one after the last; of hours "
-        "timestamps without zone), $partition_name where partitions have names, and the parameters",
+        description="a SELECT over the inputs, in DuckDB's dialect; bound are the parameters, "
+        "$partition (the key), $partition_start and $partition_end (the first day and the one "
+        "after the last; of hours timestamps without zone), and $partition_name (of named ones)",
     )
     transform: (
         Annotated[

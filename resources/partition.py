@@ -30,9 +30,10 @@ EXAMPLES: dict[Cadence, str] = {
 #: Between the day and the name in the key of a partition that has both.
 SEPARATOR = "|"
 
+#: What the name of a partition matches: it becomes a folder and a value in Hive.
+NAMES = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_COLUMN = re.compile(r"[a-z_][a-z0-9_]*")
-_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CADENCES = {column: cadence for cadence, column in TIME_COLUMNS.items()}
 _KEYS: dict[Cadence, re.Pattern[str]] = {
     "hourly": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{2}"),
@@ -119,13 +120,23 @@ def key_of_value(cadence: Cadence, value: str) -> str:
     return date.fromisocalendar(int(week[1]), int(week[2]), 1).isoformat()
 
 
+def split(key: str, cadence: Cadence | None, named: bool) -> tuple[str, str]:
+    """The time and the name of a key, '' where it has none of that kind."""
+    if not named:
+        return key, ""
+    if cadence is None:
+        return "", key
+    time, _, name = key.partition(SEPARATOR)
+    return time, name
+
+
+def join(time: str, name: str) -> str:
+    """The key of a time and a name, either of which may be ''."""
+    return SEPARATOR.join(filter(None, (time, name)))
+
+
 def _no_key(cadence: Cadence, key: str) -> str:
     return f"{key!r} is not a {cadence} partition key; write it as {EXAMPLES[cadence]}"
-
-
-def is_value(text: str) -> bool:
-    """Whether a text may be the name of a partition: it becomes a folder and a value in Hive."""
-    return _VALUE.fullmatch(text) is not None
 
 
 def is_name(word: str) -> bool:
@@ -155,9 +166,7 @@ class Partition:
         for word in (self.layer, self.name):
             if not is_name(word):
                 raise ValueError(f"{word!r} is not a name; names match [a-z][a-z0-9_]*")
-        if self.named is not None and (
-            not _COLUMN.fullmatch(self.named) or self.named in _CADENCES
-        ):
+        if self.named is not None and (not is_name(self.named) or self.named in _CADENCES):
             raise ValueError(f"{self.named!r} is no name for a partition column")
         if self.cadence is None and self.named is None:
             if self.key:
@@ -166,7 +175,7 @@ class Partition:
         time, name = self.parts
         if self.cadence:
             start_of(self.cadence, time)
-        if self.named and not is_value(name):
+        if self.named and not re.fullmatch(NAMES, name):
             example = f"{EXAMPLES[self.cadence]}{SEPARATOR}P100" if self.cadence else "P100"
             raise ValueError(f"{self.key!r} is not a key of {self.asset}; write it as {example}")
 
@@ -202,12 +211,7 @@ class Partition:
     @property
     def parts(self) -> tuple[str, str]:
         """The key of the time and the name, '' where it has none of that kind."""
-        if self.named is None:
-            return self.key, ""
-        if self.cadence is None:
-            return "", self.key
-        time, _, name = self.key.partition(SEPARATOR)
-        return time, name
+        return split(self.key, self.cadence, self.named is not None)
 
     @property
     def values(self) -> dict[str, str]:
