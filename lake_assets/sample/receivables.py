@@ -69,7 +69,7 @@ _USUAL = 60_000
 _SIZE = np.array([round(10 * size**0.5) for *_, size in words.SEGMENTS], np.int64)
 
 # How late: thousandths of a day after the due date, to be added up.
-_BY_SEGMENT = np.array([2, -3, 1, 5, -6], np.int64) * 1000
+_BY_SEGMENT = np.array([-3, -8, -4, 0, -11], np.int64) * 1000
 _BY_REGION = np.array([0, 1, 2, 0, 3, 1, 2, 0, 4, 2, 1, 3, 4, 1, 1, 5, 0], np.int64) * 1000
 #: January to December; closing the books, 설날 and 추석 keep the money in the house.
 _BY_MONTH = np.array([1, 3, 0, 0, 1, 1, 0, 1, 4, 0, 0, 8], np.int64) * 1000
@@ -83,7 +83,7 @@ _TROUBLE_ONE_IN, _TROUBLE_MONTHS = 40, 8
 _MOST_LATE = 180
 
 #: What becomes of one invoice, in thousandths.
-_STORIES = (806, 110, 36, 12, 4, 10, 4, 18)
+_STORIES = (814, 110, 36, 12, 4, 10, 4, 10)
 _ONCE, _TWICE, _THRICE, _SHORT, _AGAIN, _ON_ACCOUNT, _BOUNCED, _DISPUTED = range(len(_STORIES))
 
 #: Days from an invoice to its last credit note, and to its last payment: terms, the second
@@ -253,6 +253,10 @@ def _payments(seed: int, items: Items, credited: Credits) -> Payments:
     later = 20 + noise.below(place, "later", 40)
     put_right = ~noise.one_in(place, "left as it is", 4)
 
+    # A credit note that was not deducted is paid out, unless nothing was paid.
+    named = credited.referred
+    refunded = (credited.amount > 0) & ~deducted & put_right & ~(named & (story == _DISPUTED))
+
     def is_(*stories: int) -> Bools:
         return np.isin(story, stories)
 
@@ -271,21 +275,18 @@ def _payments(seed: int, items: Items, credited: Credits) -> Payments:
         (is_(_ON_ACCOUNT) & put_right, paid + later, amount, True, words.CLEARING_TEXT),
         (is_(_BOUNCED), paid + soon, -amount, True, words.BOUNCED_TEXT),
         (is_(_BOUNCED) & put_right, paid + later, amount, True, words.PAYMENT_TEXT),
+        (refunded & named, credited.posted + later, -credited.amount, True, words.REFUND_TEXT),
+        (refunded & ~named, credited.posted + later, -credited.amount, False, words.REFUND_TEXT),
     ]
     rows = [
-        (np.flatnonzero(where & (value != 0)), day, value, named, text)
-        for where, day, value, named, text in cases
+        (np.flatnonzero(where & (value != 0)), day, value, names, text)
+        for where, day, value, names, text in cases
     ]
-    # A credit note that named no invoice is paid out, most times.
-    loose = (credited.amount > 0) & ~credited.referred & put_right
-    rows.append(
-        (np.flatnonzero(loose), credited.posted + later, -credited.amount, False, words.REFUND_TEXT)
-    )
     return Payments(
         at=np.concatenate([at for at, *_ in rows]),
         posted=np.concatenate([day[at] for at, day, *_ in rows]),
         amount=np.concatenate([value[at] for at, _, value, *_ in rows]),
-        named=np.concatenate([np.full(len(at), named) for at, _, _, named, _ in rows]),
+        named=np.concatenate([np.full(len(at), names) for at, _, _, names, _ in rows]),
         text=np.concatenate([np.full(len(at), _TEXTS.index(text)) for at, *_, text in rows]),
     )
 
