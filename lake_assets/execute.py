@@ -6,41 +6,21 @@ became of them, and stopping when told to. Not here: what runs (`plan.py`) and w
 
 from __future__ import annotations
 
-import importlib
 import os
-import select
-import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
-from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.execution.api import create_execution_plan, execute_run_iterator
 from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.snap import snapshot_from_execution_plan
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 
+from airflow_bridge import location as bridge
+from airflow_bridge import stop as stopping
+from airflow_bridge.errors import Interrupted as Stopped
 from lake_assets.plan import History, Skip, Step, Targets, Unit, plan
 from lake_assets.versions import ROWS
 from resources import errors
@@ -50,30 +30,18 @@ from resources.settings import Settings, writable
 #: What a new instance is told where the checkout has no `deploy/dagster.yaml`.
 _DAGSTER_YAML = "telemetry:\n  enabled: false\n"
 
-#: After a signal, what runs has these seconds to clean up behind itself.
-GRACE = 5.0
-
-#: Host and process of a run that a command executes.
-PROCESS_TAG = "lake/process"
-
 #: An operator sees a failure at once; waiting minutes for another try is a scheduler's task. The
 #: run's own config stays empty, so a re-execution from the UI has the retries of the asset.
 _ONCE = dg.in_process_executor.configured({"retries": {"disabled": {}}}, name="in_process")
 
 
 @dataclass(frozen=True)
-class Location:
-    """A code location as `workspace.yaml` names it: module, its attribute, name."""
+class Location(bridge.Location):
+    """The lake's own code location, as `workspace.yaml` names it."""
 
     module: str = "lake_assets.definitions"
     attribute: str = "defs"
     name: str = "lake"
-
-    def load(self) -> dg.RepositoryDefinition:
-        """The graph; loaded once a process."""
-        definitions = getattr(importlib.import_module(self.module), self.attribute)
-        repository: dg.RepositoryDefinition = definitions.get_repository_def()
-        return repository
 
 
 @dataclass(frozen=True)
@@ -144,12 +112,9 @@ Event = Started | Made | Ended | Rest
 class Interrupted(LakeError):
     """Stopped by a signal; the exit code is the shell's for it."""
 
-    def __init__(self, signum: int) -> None:
-        self.exit_code = 128 + signum
-        super().__init__(
-            f"Stopped by {signal.Signals(signum).name}; the run is marked as canceled, partitions "
-            "published so far stay."
-        )
+    def __init__(self, error: Stopped) -> None:
+        self.exit_code = error.exit_code
+        super().__init__(str(error))
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -186,20 +151,23 @@ def carry_out(
     repository = location.load()
     graph = repository.asset_graph
     settled: dict[Unit, bool] = {}
-    _end_lost(instance)
-    tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}", **(tags or {})}
-    with _stoppable(instance) as stop:
-        while True:
-            current = plan(graph, history, wanted, settled)
-            if not current.waves:
-                yield Rest(current.skipped)
-                return
-            for step in current.waves[0]:
-                for event in _run(instance, location, repository, step, tags, stop):
-                    if isinstance(event, Ended):
-                        settled.update(event.units)
-                    yield event
-                history.forget(step.assets)
+    stopping.end_lost(instance)
+    tags = {**stopping.process_tag(), **(tags or {})}
+    try:
+        with stopping.stoppable(instance) as stop:
+            while True:
+                current = plan(graph, history, wanted, settled)
+                if not current.waves:
+                    yield Rest(current.skipped)
+                    return
+                for step in current.waves[0]:
+                    for event in _run(instance, location, repository, step, tags, stop):
+                        if isinstance(event, Ended):
+                            settled.update(event.units)
+                        yield event
+                    history.forget(step.assets)
+    except Stopped as error:
+        raise Interrupted(error) from None
 
 
 def _run(
@@ -208,21 +176,22 @@ def _run(
     repository: dg.RepositoryDefinition,
     step: Step,
     tags: Mapping[str, str],
-    stop: _Stop,
+    stop: stopping.Stop,
 ) -> Iterator[Event]:
     stop.check()
     started = time.perf_counter()
     job = repository.get_job(IMPLICIT_ASSET_JOB_NAME).get_subset(asset_selection=set(step.assets))
-    all_tags = {**job.run_tags, **_partition_tags(step), **tags}
+    partitions = bridge.partition_tags(step.partitions[0], step.partitions[-1])
+    all_tags = {**job.run_tags, **partitions, **tags}
     execution = create_execution_plan(job, instance_ref=instance.get_ref(), tags=all_tags)
-    run = _create(instance, location, step, job, execution, all_tags)
+    run = bridge.create_run(instance, location, job, set(step.assets), execution, all_tags)
     stop.run = run
     yield Started(step, run.run_id)
     seen = _Seen(step, execution)
-    loaded = _Loaded(job.with_executor_def(_ONCE))
+    loaded = bridge.LoadedJob(job.with_executor_def(_ONCE))
     for event in execute_run_iterator(loaded, run, instance):
         if event.is_step_failure:
-            stop.cancel_if_told(_is_interruption(event))
+            stop.cancel_if_told(event)
         made = seen.take(event)
         if made:
             yield made
@@ -238,62 +207,6 @@ def _run(
         seen.rows,
         seen.seconds,
     )
-
-
-def _partition_tags(step: Step) -> dict[str, str]:
-    first, last = step.partitions[0], step.partitions[-1]
-    if not first:
-        return {}
-    if first == last:
-        return {PARTITION_NAME_TAG: first}
-    return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
-
-
-def _create(
-    instance: dg.DagsterInstance,
-    location: Location,
-    step: Step,
-    job: dg.JobDefinition,
-    execution: ExecutionPlan,
-    tags: Mapping[str, str],
-) -> dg.DagsterRun:
-    """A run of the code location: its origin lets the UI re-execute it and sensors see it."""
-    target = LoadableTargetOrigin(module_name=location.module)
-    managed = ManagedGrpcPythonEnvCodeLocationOrigin(target, location.name)
-    pointer = ModuleCodePointer(location.module, location.attribute, None)
-    code = ReconstructableRepository(pointer).get_python_origin()
-    return instance.create_run(
-        job_name=job.name,
-        run_id=None,
-        run_config={},
-        status=None,
-        tags=tags,
-        root_run_id=None,
-        parent_run_id=None,
-        step_keys_to_execute=None,
-        execution_plan_snapshot=snapshot_from_execution_plan(execution, job.get_job_snapshot_id()),
-        job_snapshot=job.get_job_snapshot(),
-        parent_job_snapshot=job.get_parent_job_snapshot(),
-        asset_selection=frozenset(step.assets),
-        asset_check_selection=None,
-        resolved_op_selection=None,
-        op_selection=None,
-        remote_job_origin=RemoteJobOrigin(
-            repository_origin=RemoteRepositoryOrigin(
-                code_location_origin=managed, repository_name="__repository__"
-            ),
-            job_name=job.name,
-        ),
-        job_code_origin=code.get_job_origin(job.name),
-        asset_graph=job.asset_layer.asset_graph,
-    )
-
-
-class _Loaded(InMemoryJob):
-    """A job already cut down to what runs; Dagster would cut it again for every run."""
-
-    def get_subset(self, **_selection: AbstractSet[Any] | None) -> _Loaded:  # type: ignore[override]
-        return self
 
 
 # -- what happened
@@ -420,94 +333,3 @@ def _told(error: SerializableErrorInfo | None) -> tuple[str, int]:
     if isinstance(kind, type) and issubclass(kind, LakeError | dg.Failure):
         return text.partition(": ")[2] or text, getattr(kind, "exit_code", 1)
     return text, 1
-
-
-def _is_interruption(event: dg.DagsterEvent) -> bool:
-    error = event.step_failure_data.error
-    while error:
-        if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
-            return True
-        error = error.cause
-    return False
-
-
-# -- processes and signals
-
-
-def _end_lost(instance: dg.DagsterInstance) -> None:
-    """A run whose process was killed would be shown as running for ever; it failed."""
-    host = socket.gethostname()
-    running = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    for run in instance.get_runs(dg.RunsFilter(statuses=running)):
-        where, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
-        if where == host and not Path(f"/proc/{pid}").exists():
-            instance.report_run_failed(run, f"Its process {pid} is gone.")
-
-
-@dataclass
-class _Stop:
-    """What a signal has said. Dagster keeps interrupts to itself while it records events."""
-
-    instance: dg.DagsterInstance
-    received: threading.Event = field(default_factory=threading.Event)
-    signum: int = signal.SIGINT
-    run: dg.DagsterRun | None = None
-
-    def check(self) -> None:
-        if self.received.is_set():
-            raise Interrupted(self.signum)
-
-    def cancel_if_told(self, interrupted: bool) -> None:
-        """Mark the run as being canceled, or Dagster would end it as failed and alert."""
-        if interrupted:
-            self.received.wait(1.0)
-        if (interrupted or self.received.is_set()) and self.run:
-            self.instance.report_run_canceling(self.run)
-
-    def listen(self, pipe: int) -> None:
-        """In a thread of its own: a call into C may keep the main one for minutes.
-
-        A byte is the number of a signal, or 0 when all is over. After the grace time, or at a
-        second signal, the process ends where it stands.
-        """
-        signum = os.read(pipe, 1)[0]
-        if not signum:
-            return
-        self.signum = signum
-        self.received.set()
-        readable, _, _ = select.select([pipe], [], [], GRACE)
-        if readable and os.read(pipe, 1) == b"\0":
-            return
-        if self.run:
-            self.instance.report_run_canceled(self.run)
-        os._exit(128 + signum)
-
-
-@contextmanager
-def _stoppable(instance: dg.DagsterInstance) -> Iterator[_Stop]:
-    """SIGINT and SIGTERM end what is inside with `Interrupted`, within seconds."""
-    stop = _Stop(instance)
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    listener = threading.Thread(target=stop.listen, args=(reader,), daemon=True)
-    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for one in handlers:
-        signal.signal(one, signal.default_int_handler)
-    listener.start()
-    try:
-        yield stop
-    except KeyboardInterrupt:
-        stop.received.wait(1.0)
-        raise Interrupted(stop.signum) from None
-    finally:
-        signal.set_wakeup_fd(before)
-        for one, handler in handlers.items():
-            signal.signal(one, handler)
-        os.write(writer, b"\0")
-        listener.join(1.0)
-        os.close(writer)
-        os.close(reader)

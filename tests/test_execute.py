@@ -76,7 +76,7 @@ def test_a_run_of_the_code_location(instance: dg.DagsterInstance) -> None:
         "dagster/asset_partition_range_start": "2025-01-01",
         "dagster/asset_partition_range_end": "2025-01-03",
         "dagster/code_location": "lake",
-        "lake/process": f"{socket.gethostname()}:{os.getpid()}",
+        "run/process": f"{socket.gethostname()}:{os.getpid()}",
         "lake/why": "a test",
     } | {name: value for name, value in tags.items() if name.startswith("dagster/git")}
     assert record.remote_job_origin is not None
