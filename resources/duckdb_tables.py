@@ -24,7 +24,8 @@ import pyarrow as pa
 
 from resources import sql
 from resources.errors import LakeError, PermanentError
-from resources.source import Cadence, Column, Reading, SourceColumn, Span, Table, Totals, Window
+from resources.partition import key_at
+from resources.source import Column, Reading, SourceColumn, Span, Table, Totals, Window
 from resources.types import ColumnType
 from resources.yamlfile import nearest
 
@@ -302,15 +303,25 @@ class DuckDBTables(ABC):
         return [f"{self._value(f)} AS {name}" for f, name in zip(fields, names, strict=True)]
 
     def _where(self, table: Table, fields: Sequence[Field], span: Span | None) -> list[str]:
-        where = []
-        if table.filter is not None:
-            columns = [field.column for field in fields]
-            where.append(sql.condition(table.filter, columns, table.params, self.dialect))
+        where = self._chosen(table, fields)
         if span is not None and not self._bounds_itself(table):
             window, field, instant = self._window(table, fields)
             where.append(
                 sql.window_condition(field.sql, window.kind, span, self.dialect, instant=instant)
             )
+        return where
+
+    def _chosen(self, table: Table, fields: Sequence[Field]) -> list[str]:
+        """The conditions on rows that are in any partition."""
+        where = []
+        if table.filter is not None:
+            columns = [field.column for field in fields]
+            where.append(sql.condition(table.filter, columns, table.params, self.dialect))
+        by_name = {field.column.name: field for field in fields}
+        where += [
+            f"{self._value(by_name[name])} = {sql.literal(value, self.dialect)}"
+            for name, value in table.equal.items()
+        ]
         return where
 
     def _bounds_itself(self, table: Table) -> bool:
@@ -350,10 +361,7 @@ class DuckDBTables(ABC):
         _, field, _ = self._window(table, fields)
         if not field.found.nullable:
             return
-        where = [f"{field.sql} IS NULL"]
-        if table.filter is not None:
-            columns = [one.column for one in fields]
-            where.append(sql.condition(table.filter, columns, table.params, self.dialect))
+        where = [f"{field.sql} IS NULL", *self._chosen(table, fields)]
         source = sql.relation(table, span, self.dialect)
         rows = self._run(cursor, sql.statement(['count(*) AS "n"'], source, where)).fetchone()
         if rows and rows[0]:
@@ -375,7 +383,7 @@ class DuckDBTables(ABC):
         day = "CAST(NULL AS DATE)"
         if span is not None:
             window, field, instant = self._window(table, fields)
-            day = sql.day_of(field.sql, window.kind, instant=instant)
+            day = sql.time_of(field.sql, window.kind, span.cadence, instant=instant)
         proofs = [(f, proof) for f in fields if (proof := self._proof(f)) is not None]
         sums = [by_name[name] for name in table.sums]
         selected = [f'{day} AS "day"', 'count(*) AS "rows"']
@@ -407,18 +415,18 @@ class DuckDBTables(ABC):
         return {key: _add(parts) for key, parts in sorted(partial.items())}
 
     def _key(self, table: Table, value: Any, span: Span) -> str:
-        day = _as_day(value)
-        if day is None or not span.start <= day < span.end:
+        when = _as_time(value)
+        if when is None or not span.start <= when < span.end:
             window = next(
                 c for c in table.columns if table.window and c.name == table.window.column
             )
             shown = "a personal value" if window.personal else f"{value!s:.40}"
             raise PermanentError(
-                f"{self._of(table)}: the window column has {shown}, which is no day from "
+                f"{self._of(table)}: the window column has {shown}, which is not from "
                 f"{span.start} to before {span.end}. Mend the rows, exclude them by a `filter`, "
                 "or let the query keep to :start and :end."
             )
-        return partition_key(day, span.cadence)
+        return key_at(span.cadence, when)
 
     def _example(
         self,
@@ -463,12 +471,8 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([(column.name, column.type.arrow()) for column in columns])
 
 
-def partition_key(day: date, cadence: Cadence) -> str:
-    return day.isoformat() if cadence == "daily" else day.isoformat()[:7]
-
-
-def _as_day(value: Any) -> date | None:
-    """The day of a DATE or of yyyymmdd text; None for anything else."""
+def _as_time(value: Any) -> date | None:
+    """The day of a DATE or of yyyymmdd text, a timestamp itself; None for anything else."""
     if isinstance(value, date):
         return value
     text = str(value)

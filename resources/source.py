@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from resources.errors import PermanentError
+from resources.partition import Cadence
 from resources.types import ColumnType
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from resources.settings import Connection, Settings
 
-Cadence = Literal["daily", "monthly"]
 WindowKind = Literal["date", "timestamp", "yyyymmdd"]
 
 
@@ -53,7 +53,8 @@ class Table:
     """What to read. Either `table` (with `schema`) or `query`, both in the source's own names.
 
     `filter` is an SQL condition over the lake's column names, in DuckDB's dialect; `params` are
-    the values of its `:name` placeholders (and of those in `query`).
+    the values of its `:name` placeholders (and of those in `query`). `equal` says what some columns
+    (text, by their names in the lake) have in every row that is read.
     """
 
     columns: tuple[Column, ...]
@@ -62,6 +63,7 @@ class Table:
     query: str | None = None
     window: Window | None = None
     filter: str | None = None
+    equal: Mapping[str, str] = field(default_factory=dict)
     order_by: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
     params: Mapping[str, str | int | float | bool | date] = field(default_factory=dict)
@@ -73,7 +75,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Span:
-    """Days in Asia/Seoul, `start` included, `end` not; read as partitions of `cadence`."""
+    """Days in Asia/Seoul, `start` included, `end` not; read as partitions of `cadence`.
+
+    Of hours the ends are naive timestamps.
+    """
 
     start: date
     end: date

@@ -20,6 +20,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from resources.errors import PermanentError
+from resources.partition import Cadence
 from resources.source import Column, Span, Table, WindowKind
 from resources.yamlfile import nearest
 
@@ -301,11 +302,11 @@ def _shown(node: exp.Expr) -> str:
 def window_condition(
     column: str, kind: WindowKind, span: Span, dialect: Dialect, *, instant: bool = False
 ) -> str:
-    """`column` (SQL text) lies in the days of `span`. Half open, so midnight belongs to one day.
+    """`column` (SQL text) lies in `span`. Half open, so midnight belongs to one day.
 
     `instant`: the column is a timestamp with time zone.
     """
-    low, high = (literal(_bound(day, kind, instant), dialect) for day in (span.start, span.end))
+    low, high = (literal(_bound(end, kind, instant), dialect) for end in (span.start, span.end))
     return f"{column} >= {low} AND {column} < {high}"
 
 
@@ -314,18 +315,21 @@ def _bound(day: date, kind: WindowKind, instant: bool) -> Value:
         return f"{day:%Y%m%d}"
     if kind == "date" and not instant:
         return day
-    return datetime.combine(day, time(), SEOUL if instant else None)
+    moment = day if isinstance(day, datetime) else datetime.combine(day, time())
+    return moment.replace(tzinfo=SEOUL) if instant else moment
 
 
-def day_of(column: str, kind: WindowKind, *, instant: bool = False) -> str:
-    """The day that `column` (SQL text) says: a DATE, or for yyyymmdd its text as it stands."""
+def time_of(column: str, kind: WindowKind, cadence: Cadence, *, instant: bool = False) -> str:
+    """The day that `column` (SQL text) says: a DATE, or for yyyymmdd its text as it stands.
+
+    For hours the beginning of its hour, a TIMESTAMP.
+    """
     if kind == "yyyymmdd":
         return f"CAST({column} AS VARCHAR)"
-    return (
-        f"CAST({column} AT TIME ZONE 'Asia/Seoul' AS DATE)"
-        if instant
-        else (f"CAST({column} AS DATE)")
-    )
+    local = f"{column} AT TIME ZONE 'Asia/Seoul'" if instant else column
+    if cadence == "hourly":
+        return f"date_trunc('hour', CAST({local} AS TIMESTAMP))"
+    return f"CAST({local} AS DATE)"
 
 
 def query_values(table: Table, span: Span | None) -> dict[str, Value]:
