@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
 
 import hypothesis
 import pytest
 
+from tests.servers.hdfs import HdfsServer, running_hdfs
 from tests.servers.postgres import NoServer, PostgresServer, running_postgres
+
+Server = TypeVar("Server")
 
 # How long an example takes says more of the machine, which is shared, than of the code.
 hypothesis.settings.register_profile("shared", deadline=None)
@@ -26,16 +31,24 @@ def absent(what: str, why: object) -> None:
     pytest.skip(f"{what}: {why}")
 
 
+def _started(what: str, server: AbstractContextManager[Server]) -> Iterator[Server]:
+    """What a server's fixture yields from: `NoServer` of its start, and only of that, is a skip."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(server)
+        except NoServer as error:
+            absent(what, error)
+            raise AssertionError from None
+        yield running
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL server, one a test process."""
-    server = running_postgres()
-    try:
-        running = server.__enter__()
-    except NoServer as error:
-        absent("PostgreSQL", error)
-        raise AssertionError from None
-    try:
-        yield running
-    finally:
-        server.__exit__(None, None, None)
+    yield from _started("PostgreSQL", running_postgres())
+
+
+@pytest.fixture(scope="session")
+def hdfs_server() -> Iterator[HdfsServer]:
+    """A real HDFS, one a test process; never killed, so tests take a folder of their own in it."""
+    yield from _started("HDFS", running_hdfs())

@@ -51,7 +51,7 @@ host all all 127.0.0.1/32 scram-sha-256
 
 
 class NoServer(RuntimeError):
-    """PostgreSQL cannot be started here; the text says why and what would cure it."""
+    """A server cannot be started here; the text says why and what would cure it."""
 
 
 @dataclass(frozen=True)
