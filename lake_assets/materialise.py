@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from lake_assets import publish, sql_engine, transform
 from lake_assets.loader import Asset, Elsewhere, Input, window_kind
-from lake_assets.partitions import consecutive, input_keys
+from lake_assets.partitions import consecutive, input_keys, partition_words, runs
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, SourceSpec
 from resources.errors import LakeError, NotYetError, PermanentError
 from resources.frames import lake_type
-from resources.partition import Partition, window
+from resources.partition import Partition, join, window
 from resources.settings import Settings
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
 from resources.sql import DIALECTS, translated
@@ -93,7 +93,8 @@ def source_table(
 ) -> Table:
     """The description of what to read from a source, in the words of `resources`."""
     kind = window_kind(spec)
-    window = Window(spec.window.column, kind) if spec.window and kind else None
+    column = spec.window.column if spec.window else None
+    window = Window(column, kind) if column and kind else None
     return Table(
         columns=tuple(
             Column(
@@ -139,20 +140,33 @@ def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple
         )
         sorted_by = spec.order_by if constant else ()
         inspector = _inspector(work, sorted_by, () if warning else (drift,))
-        if asset.partitions is None:
-            with source.read(table) as reading:
-                slices = publish.whole(reading.batches)
-                for outcome in _land(work, [""], slices, inspector, reading.totals):
+        for name, times in runs(asset.partitions, keys) if asset.partitions else [("", [""])]:
+            one, span = _part(asset, spec, table, name, times)
+            with source.read(one, span) as reading:
+                if span is None:
+                    slices = publish.of_one("", reading.batches)
+                else:
+                    assert one.window is not None
+                    slices = publish.by_column(reading.batches, one.window.column, span.cadence)
+                named = ((join(time, name), batch) for time, batch in slices)
+                totals = {join(time, name): found for time, found in reading.totals.items()}
+                asked = [join(time, name) for time in times]
+                for outcome in _land(work, asked, named, inspector, totals):
                     yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
-            return
-        cadence = asset.partitions.cadence
-        for run in consecutive(cadence, keys):
-            span = Span(window(cadence, run[0])[0], window(cadence, run[-1])[1], cadence)
-            assert table.window is not None
-            with source.read(table, span) as reading:
-                slices = publish.by_column(reading.batches, table.window.column, cadence)
-                for outcome in _land(work, run, slices, inspector, reading.totals):
-                    yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
+
+
+def _part(
+    asset: Asset, spec: SourceSpec, table: Table, name: str, times: Sequence[str]
+) -> tuple[Table, Span | None]:
+    """What one query reads: the rows of a name, where there is one, over times without a gap."""
+    if name:
+        assert spec.window
+        assert spec.window.name
+        table = replace(table, equal={spec.window.name: name})
+    cadence = asset.partitions.cadence if asset.partitions else None
+    if cadence is None:
+        return table, None
+    return table, Span(window(cadence, times[0])[0], window(cadence, times[-1])[1], cadence)
 
 
 def _drift(asset: Asset, table: Table, found: Sequence[SourceColumn]) -> Verdict:
@@ -228,12 +242,13 @@ def _sql(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Itera
 def _range(work: Work, spec: DatasetSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
     assert work.asset.partitions is not None
     cadence = work.asset.partitions.cadence
-    column = "dt" if cadence == "daily" else "ym"
+    assert cadence is not None, "validation refuses a range of names"
+    (column,) = work.asset.partitions.columns
     inspector = _inspector(work, spec.order_by)
     for run in consecutive(cadence, keys):
         order = [column, *spec.order_by]
         with _query(work, spec, run, order, (column,)) as batches:
-            slices = publish.by_column(batches, column, cadence, drop=True)
+            slices = publish.by_partition_column(batches, column, cadence)
             for outcome in _land(work, run, slices, inspector, None):
                 yield f"DuckDB SQL over {len(run)} partitions", outcome
 
@@ -262,7 +277,7 @@ def _query(
         views[alias] = sql_engine.View(
             files=work.store.files(parts),
             columns=list(upstream.columns),
-            partition_column=parts[0].column,
+            partition_columns=upstream.partitions.columns if upstream.partitions else {},
             zoneless=_zoneless(upstream) if work.settings.store.parquet == "hive1" else (),
         )
     with sql_engine.query(
@@ -335,7 +350,7 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
     def reader(asset_key: str, keys: list[str]) -> Callable[[], pa.Table]:
         def read() -> pa.Table:
             upstream, parts = work.catalogue[asset_key], _parts(work, asset_key, keys)
-            declared = [*upstream.columns, *filter(None, [parts[0].column])]
+            declared = [*upstream.columns, *parts[0].values]
             return work.store.read(parts, declared if isinstance(upstream, Elsewhere) else None)
 
         return read
@@ -368,11 +383,8 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
 
 
 def _words(work: Work, keys: Sequence[str]) -> dict[str, Value]:
-    """What SQL and transforms may ask for besides their inputs; `partition_end` is exclusive."""
+    """What SQL and transforms may ask for besides their inputs."""
     words = dict(work.params)
     if work.asset.partitions:
-        cadence = work.asset.partitions.cadence
-        words["partition"] = keys[0]
-        words["partition_start"] = window(cadence, keys[0])[0]
-        words["partition_end"] = window(cadence, keys[-1])[1]
+        words |= partition_words(work.asset.partitions, keys)
     return words

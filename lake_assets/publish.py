@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 
 from lake_assets.rules import Inspector, Verdict
 from resources.errors import PermanentError
-from resources.partition import Partition
-from resources.source import Cadence, Totals
+from resources.partition import Cadence, Partition, key_at, key_of_value
+from resources.source import Totals
 from resources.store import Published, Store
 
 Slices = Iterator[tuple[str, pa.RecordBatch]]
@@ -105,40 +105,57 @@ def land(
         )
 
 
-def whole(batches: Iterable[pa.RecordBatch]) -> Slices:
-    """All rows belong to the one partition without key."""
-    return (("", batch) for batch in batches)
-
-
 def of_one(key: str, batches: Iterable[pa.RecordBatch]) -> Slices:
-    """All rows belong to the partition `key`."""
+    """All rows belong to the partition `key`, which is '' of an asset without partitions."""
     return ((key, batch) for batch in batches)
 
 
-def by_column(
-    batches: Iterable[pa.RecordBatch], column: str, cadence: Cadence, drop: bool = False
-) -> Slices:
+def by_column(batches: Iterable[pa.RecordBatch], column: str, cadence: Cadence) -> Slices:
     """Cut batches sorted by `column` where its partition changes.
 
     `column` is a date, a timestamp (naive: Asia/Seoul wall time; with zone: converted to it) or
-    text YYYYMMDD; with `drop` it is left out of what comes out. Slices share memory with their
-    batch. NULL in the column: PermanentError, as no partition holds such a row.
+    text YYYYMMDD. Slices share memory with their batch. NULL in the column: PermanentError, as no
+    partition holds such a row.
     """
     for batch in batches:
         if batch.num_rows == 0:
             continue
         values = batch.column(column)
-        names = [name for name in batch.schema.names if not (drop and name == column)]
-        rows = batch.select(names)
         whole = _one_partition(values, column, cadence)
         if whole is not None:
-            yield whole, rows
+            yield whole, batch
             continue
-        months_or_days = _ordinals(values, column, cadence)
-        cuts = np.flatnonzero(months_or_days[1:] != months_or_days[:-1]) + 1
-        bounds = [0, *cuts.tolist(), batch.num_rows]
-        for start, end in pairwise(bounds):
-            yield str(months_or_days[start]), rows.slice(start, end - start)
+        times = _times(values, column, cadence)
+        yield from _cut(batch, times, lambda time: key_at(cadence, time.item()))
+
+
+def by_partition_column(batches: Iterable[pa.RecordBatch], column: str, cadence: Cadence) -> Slices:
+    """The same by the partition column itself, as readers of the lake add it; it is left out."""
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        rows = batch.drop_columns(column)
+        values = batch.column(column)
+        _no_null(values, column)
+        encoded = values.dictionary_encode()
+        known = encoded.dictionary.cast(pa.string()).to_pylist()
+        yield from _cut(
+            rows, np.from_dlpack(encoded.indices), partial(_key_of, known, column, cadence)
+        )
+
+
+def _key_of(known: Sequence[str], column: str, cadence: Cadence, place: int) -> str:
+    try:
+        return key_of_value(cadence, known[place])
+    except ValueError as error:
+        raise PermanentError(f"The partition column {column!r}: {error}.") from None
+
+
+def _cut(batch: pa.RecordBatch, values: np.ndarray[Any, Any], key: Callable[[Any], str]) -> Slices:
+    """Slices of a batch in which `values` do not change."""
+    cuts = np.flatnonzero(values[1:] != values[:-1]) + 1
+    for start, end in pairwise([0, *cuts.tolist(), batch.num_rows]):
+        yield key(values[start]), batch.slice(start, end - start)
 
 
 def _one_partition(values: pa.Array, column: str, cadence: Cadence) -> str | None:
@@ -150,39 +167,47 @@ def _one_partition(values: pa.Array, column: str, cadence: Cadence) -> str | Non
     if values.null_count or not pa.types.is_temporal(values.type):
         return None
     ends = pc.min_max(values)
-    first, last = _ordinals(
+    first, last = _times(
         pa.concat_arrays([pa.repeat(ends[end], 1) for end in ("min", "max")]), column, cadence
     )
-    return str(first) if first == last else None
+    return key_at(cadence, first.item()) if first == last else None
 
 
-def _ordinals(values: pa.Array, column: str, cadence: Cadence) -> np.ndarray[Any, Any]:
-    """Each row's day or month as numpy datetime64[D] or [M]; its text is the partition key.
-
-    By DLPack, because `to_numpy` imports pandas (0.4 CPU s, 40 MB).
-    """
+def _no_null(values: pa.Array, column: str) -> None:
     if values.null_count:
         raise PermanentError(
             f"{values.null_count:,} rows have NULL in the window column {column!r}, so no "
             "partition holds them. Leave them out by `filter`, or choose another window column."
         )
-    ordinals: np.ndarray[Any, Any]
+
+
+def _times(values: pa.Array, column: str, cadence: Cadence) -> np.ndarray[Any, Any]:
+    """The beginning of each row's partition as numpy datetime64.
+
+    By DLPack, because `to_numpy` imports pandas (0.4 CPU s, 40 MB).
+    """
+    _no_null(values, column)
+    days: np.ndarray[Any, Any]
     if pa.types.is_timestamp(values.type):
         if values.type.tz is not None:
             values = pc.local_timestamp(values.cast(pa.timestamp("us", tz="Asia/Seoul")))
         micros = np.from_dlpack(values.cast(pa.timestamp("us")).cast(pa.int64()))
-        ordinals = (micros // 86_400_000_000).astype("datetime64[D]")
+        if cadence == "hourly":
+            hours: np.ndarray[Any, Any] = (micros // 3_600_000_000).astype("datetime64[h]")
+            return hours
+        days = (micros // 86_400_000_000).astype("datetime64[D]")
     elif pa.types.is_date(values.type):
-        ordinals = np.from_dlpack(values.cast(pa.int32())).astype("datetime64[D]")
+        days = np.from_dlpack(values.cast(pa.int32())).astype("datetime64[D]")
     else:
-        ordinals = _text_days(values, column)
-    return ordinals if cadence == "daily" else ordinals.astype("datetime64[M]")
+        days = _text_days(values, column)
+    if cadence == "weekly":
+        # Day 0, 1970-01-01, was a Thursday: three days after Monday.
+        mondays: np.ndarray[Any, Any] = days - (days.astype(np.int64) + 3) % 7
+        return mondays
+    return days if cadence == "daily" else days.astype("datetime64[M]")
 
 
 def _text_day(text: str) -> date:
-    """The day of YYYYMMDD, the first day of YYYY-MM (the `ym` of a range of months)."""
-    if len(text) == 7:
-        return date.fromisoformat(f"{text}-01")
     if len(text) != 8 or not text.isdigit():
         raise ValueError(text)
     return date(int(text[:4]), int(text[4:6]), int(text[6:]))
@@ -191,14 +216,14 @@ def _text_day(text: str) -> date:
 def _text_days(values: pa.Array, column: str) -> np.ndarray[Any, Any]:
     """YYYYMMDD text as days. Only the distinct values are parsed: a day has thousands of rows."""
     encoded = values.dictionary_encode()
-    days = []
+    known = []
     for text in encoded.dictionary.to_pylist():
         try:
-            days.append(_text_day(text))
+            known.append(_text_day(text))
         except ValueError:
             raise PermanentError(
                 f"{text!r} in the window column {column!r} is no day written as YYYYMMDD."
             ) from None
-    parsed = np.array(days, dtype="datetime64[D]")
+    parsed = np.array(known, dtype="datetime64[D]")
     result: np.ndarray[Any, Any] = parsed[np.from_dlpack(encoded.indices)]
     return result

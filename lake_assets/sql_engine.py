@@ -26,14 +26,14 @@ Value = str | int | float | bool | date
 
 @dataclass(frozen=True)
 class View:
-    """An input as SQL sees it: its files, its columns and the partition column, if it has one.
+    """An input as SQL sees it: its files, its columns, the partition columns with their types.
 
     `zoneless` are columns of instants that the files keep without a zone, in UTC (`hive1`).
     """
 
     files: Sequence[str]
     columns: Sequence[str]
-    partition_column: str | None
+    partition_columns: Mapping[str, str]
     zoneless: Collection[str] = ()
 
 
@@ -105,12 +105,13 @@ def _view(alias: str, view: View) -> str:
         for name in view.columns
     ]
     options = "union_by_name = true, hive_partitioning = false"
-    if view.partition_column:
-        columns.append(_name(view.partition_column))
-        kind = "DATE" if view.partition_column == "dt" else "VARCHAR"
+    if view.partition_columns:
+        columns += map(_name, view.partition_columns)
+        types = (
+            f"{literal(name, 'duckdb')}: {kind}" for name, kind in view.partition_columns.items()
+        )
         options = (
-            "union_by_name = true, hive_partitioning = true, "
-            f"hive_types = {{{literal(view.partition_column, 'duckdb')}: {kind}}}"
+            f"union_by_name = true, hive_partitioning = true, hive_types = {{{', '.join(types)}}}"
         )
     return (
         f"CREATE VIEW {_name(alias)} AS SELECT {', '.join(columns)} "
