@@ -272,6 +272,9 @@ class FileStore:
     def files(self, partitions: Sequence[Partition]) -> list[str]:
         return [self._files.address(part) for one in self._all(partitions) for part in one.parts]
 
+    def folders(self, partitions: Sequence[Partition]) -> list[str]:
+        return [posixpath.dirname(one.parts[0].path) for one in self._all(partitions)]
+
     def batches(
         self, partitions: Sequence[Partition], columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:

@@ -115,6 +115,10 @@ class Store(Protocol):
         """The files' paths; NotYetError names the partitions that are missing."""
         ...
 
+    def folders(self, partitions: Sequence[Partition]) -> list[str]:
+        """The folder in which each one's files lie, as Hive reads it; NotYetError as above."""
+        ...
+
     def batches(
         self, partitions: Sequence[Partition], columns: Sequence[str] | None = None
     ) -> pa.RecordBatchReader:
