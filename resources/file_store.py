@@ -82,7 +82,7 @@ class Sink(Protocol):
     """A file being written, which pyarrow writes to. After `close` it swallows what still comes."""
 
     path: str
-    bytes: int
+    size: int
 
     @property
     def closed(self) -> bool: ...
@@ -468,7 +468,7 @@ class _OneFile:
         if self._written is None:
             self._stream.close()
             self._sink.finish()
-            self._written = Written(self._stream.rows, self._sink.bytes, self._sink.sha256)
+            self._written = Written(self._stream.rows, self._sink.size, self._sink.sha256)
         return self._written
 
     def publish(self) -> Published:
@@ -534,7 +534,7 @@ class _ManyFiles:
             self._room -= part.num_rows
             if self._room == 0:
                 self._room = ROW_GROUP
-                if self._sink.bytes >= FILE_BYTES:
+                if self._sink.size >= FILE_BYTES:
                     self._end_file()
 
     def _end_file(self) -> None:

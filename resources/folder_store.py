@@ -139,7 +139,7 @@ class _Sink:
 
     def __init__(self, path: str, fd: int) -> None:
         self.path = path
-        self.bytes = 0
+        self.size = 0
         self.closed = False
         self._fd = fd
         self._hash = hashlib.sha256()
@@ -155,11 +155,11 @@ class _Sink:
                 while view:
                     view = view[os.write(self._fd, view) :]
             self._hash.update(data)
-            self.bytes += len(data)
+            self.size += len(data)
         return len(data)
 
     def tell(self) -> int:
-        return self.bytes
+        return self.size
 
     def flush(self) -> None:
         """Nothing is kept back."""
