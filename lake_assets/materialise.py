@@ -286,7 +286,7 @@ def _query(
         views,
         _words(work, keys),
         order_by,
-        [work.settings.store_root],
+        work.store.duckdb_files(),
         work.settings.home / "tmp",
     ) as reader:
         schema = arrow_schema(spec.columns)

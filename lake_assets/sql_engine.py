@@ -6,17 +6,21 @@ is allowed (`validate.py`) and which partitions an input has (`materialise.py`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from resources.errors import PermanentError, TransientError
 from resources.sql import complaint, literal, quoted
+
+if TYPE_CHECKING:
+    from resources.hdfs_store import DuckdbFiles
 
 #: Rows of a batch: those of a Parquet row group, so that a batch is written as it comes.
 BATCH_ROWS = 131_072
@@ -44,14 +48,15 @@ def query(
     views: Mapping[str, View],
     params: Mapping[str, Value],
     order_by: Sequence[str],
-    folders: Sequence[str],
+    files: DuckdbFiles | None,
     spill: Path,
 ) -> Iterator[pa.RecordBatchReader]:
     """Run one SELECT; a context manager that gives a reader of its rows.
 
-    `name` is for messages. `params` may hold more than the statement uses. `folders` are all that
-    the statement can read, and `spill` is where DuckDB puts what does not fit in memory. Errors of
-    the statement are PermanentError, those of memory and files TransientError.
+    `name` is for messages. `params` may hold more than the statement uses. `files` is what opens
+    those of the views, None where they are this machine's, and `spill` is where DuckDB puts what
+    does not fit in memory. Errors of the statement are PermanentError, those of memory and files
+    TransientError.
     """
     spill.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(
@@ -60,18 +65,22 @@ def query(
     try:
         connection.execute(f"SET temp_directory = {literal(str(spill), 'duckdb')}")
         connection.execute("SET TimeZone = 'Asia/Seoul'")
-        for alias, view in views.items():
-            connection.execute(_view(alias, view))
-        # From here on the statement reads the lake's folders and nothing else, and cannot undo it.
-        listed = ", ".join(literal(str(folder), "duckdb") for folder in [*folders, spill])
-        connection.execute(f"SET allowed_directories = [{listed}]")
+        if files:
+            connection.register_filesystem(files)
+        with _explained(name, "", files):
+            for alias, view in views.items():
+                connection.execute(_view(alias, view))
+        # From here on the statement reads its inputs and nothing else, and cannot undo it.
+        read = sorted({file for view in views.values() for file in view.files})
+        connection.execute(f"SET allowed_paths = [{_listed(read)}]")
+        connection.execute(f"SET allowed_directories = [{_listed([str(spill)])}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         statement = sql.strip().rstrip(";")
         if order_by:
             keys = ", ".join(map(_name, order_by))
             statement = f"SELECT * FROM (\n{statement}\n) ORDER BY {keys}"
-        with _explained(name, statement):
+        with _explained(name, statement, files):
             used = connection.extract_statements(statement)[0].named_parameters
             bound = {key: value for key, value in params.items() if key in used}
             reader = connection.execute(statement, bound).to_arrow_reader(BATCH_ROWS)
@@ -96,8 +105,11 @@ def _name(name: str) -> str:
     return quoted(name, "duckdb")
 
 
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(literal(word, "duckdb") for word in words)
+
+
 def _view(alias: str, view: View) -> str:
-    files = ", ".join(literal(file, "duckdb") for file in view.files)
     columns = [
         f"{_name(name)} AT TIME ZONE 'UTC' AS {_name(name)}"
         if name in view.zoneless
@@ -115,21 +127,23 @@ def _view(alias: str, view: View) -> str:
         )
     return (
         f"CREATE VIEW {_name(alias)} AS SELECT {', '.join(columns)} "
-        f"FROM read_parquet([{files}], {options})"
+        f"FROM read_parquet([{_listed(view.files)}], {options})"
     )
 
 
 @contextmanager
-def _explained(name: str, statement: str) -> Iterator[None]:
+def _explained(name: str, statement: str, files: DuckdbFiles | None) -> Iterator[None]:
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
-        raise TransientError(
-            f"{name}: the SQL needs more memory than there is. Read fewer partitions at a time "
-            f"(run.days_per_run), or aggregate earlier. DuckDB says: {error}"
-        ) from None
-    except (duckdb.IOException, OSError) as error:
-        raise TransientError(f"{name}: a file of an input could not be read: {error}") from None
     # An error in mid-stream comes out of the Arrow reader as Arrow's own exception.
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if files and files.failed:
+            raise files.failed from None  # DuckDB has its own words for what failed below it
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise TransientError(
+                f"{name}: the SQL needs more memory than there is. Read fewer partitions at a time "
+                f"(run.days_per_run), or aggregate earlier. DuckDB says: {error}"
+            ) from None
+        if isinstance(error, (duckdb.IOException, OSError)):
+            raise TransientError(f"{name}: a file of an input could not be read: {error}") from None
         raise PermanentError(f"{name}: the SQL failed: {complaint(error, statement)}") from None

@@ -30,6 +30,9 @@ class FolderStore(FileStore):
         super().__init__(FolderFiles(), str(root), profile)
         self.root = Path(root)
 
+    def duckdb_files(self) -> None:
+        return None
+
 
 class FolderFiles:
     """What the store needs, of a disk."""

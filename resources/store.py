@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from resources.partition import Partition
 from resources.settings import Settings
+
+if TYPE_CHECKING:
+    from resources.hdfs_store import DuckdbFiles
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,11 @@ class Store(Protocol):
     def stat(self, partition: Partition) -> FileInfo | None: ...
 
     def files(self, partitions: Sequence[Partition]) -> list[str]:
-        """The files' paths; NotYetError names the partitions that are missing."""
+        """The files as DuckDB takes them; NotYetError names the partitions that are missing."""
+        ...
+
+    def duckdb_files(self) -> DuckdbFiles | None:
+        """What DuckDB opens `files` through; None where they are files of this machine."""
         ...
 
     def folders(self, partitions: Sequence[Partition]) -> list[str]:
