@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from lake_assets.loader import (
     elsewhere,
 )
 from lake_assets.partitions import definition, mapping, previous
-from lake_assets.spec import DatasetSpec, SourceSpec
+from lake_assets.spec import DatasetSpec, ModelSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Settings
 from resources.yamlfile import Mistake, Mistakes
@@ -142,7 +142,7 @@ def build_asset(
         owners=[asset.owner],
         metadata=_metadata(asset),
         partitions_def=partitions_def,
-        backfill_policy=dg.BackfillPolicy.multi_run(run.days_per_run) if partitions_def else None,
+        backfill_policy=_backfills(asset) if partitions_def else None,
         code_version=version,
         freshness_policy=_freshness(asset),
         check_specs=list(_check_specs(asset, partitions_def)),
@@ -173,6 +173,12 @@ def build_asset(
     return step
 
 
+def _backfills(asset: Asset) -> dg.BackfillPolicy:
+    """Partitions that a run takes: of a model one, so that one that fails loses itself alone."""
+    model = isinstance(asset.spec, ModelSpec)
+    return dg.BackfillPolicy.multi_run(1 if model else asset.run.days_per_run)
+
+
 def _rows_before(
     asset: Asset, instance: dg.DagsterInstance, counted: Mapping[str, int | None], key: str
 ) -> int | None:
@@ -180,12 +186,12 @@ def _rows_before(
 
     Of an unpartitioned asset: those of its last materialisation; names have none before them.
     """
-    before = previous(asset.partitions, key) if asset.partitions else None
-    if before in counted:
-        return counted[before]
-    if asset.partitions and before is None:
-        return None
-    found = versions.latest(instance, asset_key(asset.key), [before] if before else None)
+    before: list[str] | None = None
+    if asset.partitions:
+        before = list(filter(None, [previous(asset.partitions, key)]))
+        if before and before[0] in counted:
+            return counted[before[0]]
+    found = versions.latest(instance, asset_key(asset.key), before)
     return next((one.rows for one in found.values()), None)
 
 
@@ -202,14 +208,20 @@ def _deps(asset: Asset, catalogue: Mapping[str, Input]) -> Iterator[dg.AssetDep]
 def _description(asset: Asset) -> str:
     # Lists and the graph show the beginning on one line, without Markdown.
     parts = [" – ".join(filter(None, (asset.spec.title, asset.spec.description)))]
-    if isinstance(asset.spec, DatasetSpec) and asset.spec.sql:
-        parts.append(f"```sql\n{asset.spec.sql.strip()}\n```")
+    spec = asset.spec
+    sql = spec.examples if isinstance(spec, ModelSpec) else getattr(spec, "sql", None)
+    if sql:
+        parts.append(f"```sql\n{sql.strip()}\n```")
     return "\n\n".join(parts)
 
 
 def _kinds(asset: Asset) -> set[str]:
     if isinstance(asset.spec, SourceSpec):
         return {asset.spec.connection, "parquet"}
+    if isinstance(asset.spec, ModelSpec):
+        return {"scikitlearn", "mlflow"}
+    if asset.spec.predict:
+        return {"mlflow", "parquet"}
     return {"sql", "duckdb"} if asset.spec.sql else {"python", "parquet"}
 
 
@@ -283,8 +295,10 @@ def code_version(asset: Asset) -> str:
     """A digest of all that decides an asset's rows: its record, parameters, and its transform."""
     parts = [asset.spec.model_dump_json(exclude=_WORDS)]
     parts += [f"{name}={asset.pipeline.spec.params[name]!r}" for name in used_params(asset)]
-    if isinstance(asset.spec, DatasetSpec) and asset.spec.transform:
-        file = asset.spec.transform.partition(":")[0]
+    spec = asset.spec
+    code = spec.fit if isinstance(spec, ModelSpec) else getattr(spec, "transform", None)
+    if code:
+        file = code.partition(":")[0]
         parts.append((asset.pipeline.folder / file).read_text(encoding="utf-8"))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
@@ -299,7 +313,9 @@ def used_params(asset: Asset) -> list[str]:
     if isinstance(spec, SourceSpec):
         text = f"{spec.filter or ''} {spec.query or ''} {spec.local_query or ''} "
         return [name for name in declared if f":{name}" in text]
-    if spec.sql:
+    if isinstance(spec, DatasetSpec) and spec.predict:
+        return []
+    if isinstance(spec, DatasetSpec) and spec.sql:
         return [name for name in declared if f"${name}" in spec.sql]
     return list(declared)
 
@@ -356,14 +372,17 @@ def _run(
     What is published is in the history whatever happens after it: Dagster keeps the events that
     were yielded before a Failure.
     """
-    from lake_assets.materialise import materialise
+    from lake_assets.materialise import Origin, materialise
 
     asset = work.asset
     done: list[_Done] = []
     failure: dg.Failure | None = None
     said = time.monotonic()
     try:
-        made_from = _input_versions(context.instance, work, keys)
+        known = _known_versions(context.instance, work, keys)
+        made_from = _input_versions(work, keys, known)
+        origin = Origin(context.run_id, version, record.git_commit(), known)
+        work = replace(work, origin=origin)
         for route, outcome in materialise(work, keys):
             metadata = (
                 _renamed(
@@ -403,10 +422,10 @@ def _renamed(metadata: dict[str, Any], partitioned: bool) -> dict[str, Any]:
     return metadata
 
 
-def _input_versions(
+def _known_versions(
     instance: dg.DagsterInstance, work: Work, keys: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """For each partition: input asset → digest of the versions of the partitions it reads."""
+    """Input asset → partition → data version, of all partitions that these partitions read."""
     from lake_assets.materialise import inputs_of
 
     needed = {key: inputs_of(work, key) for key in keys}
@@ -416,12 +435,21 @@ def _input_versions(
         wanted = sorted({one for asked in needed.values() for one in asked[name]})
         found = versions.latest(instance, asset_key(name), None if unpartitioned else wanted)
         known[name] = {key: one.data_version for key, one in found.items()}
+    return known
+
+
+def _input_versions(
+    work: Work, keys: Sequence[str], known: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """For each partition: input asset → digest of the versions of the partitions it reads."""
+    from lake_assets.materialise import inputs_of
+
     return {
         key: {
             name: versions.input_digest({p: known[name][p] for p in parts if p in known[name]})
-            for name, parts in asked.items()
+            for name, parts in inputs_of(work, key).items()
         }
-        for key, asked in needed.items()
+        for key in keys
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -19,16 +19,19 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from lake_assets.models import declared
 from lake_assets.spec import (
     Columns,
     DatasetSpec,
     ElsewhereSpec,
+    ModelSpec,
     Partitions,
     PipelineSpec,
     Rules,
     Run,
     SourceSpec,
 )
+from resources.partition import Cadence
 from resources.settings import CONNECTIONS
 from resources.types import ColumnType
 from resources.yamlfile import Mistake, Mistakes, Place, YamlFile, nearest, shown_path
@@ -41,7 +44,7 @@ ZONE = ZoneInfo("Asia/Seoul")
 MOST_KEYS = 25_000
 
 #: Names that SQL and transforms know beside the parameters.
-PARTITION_NAMES = ("partition", "partition_start", "partition_end")
+PARTITION_NAMES = ("partition", "partition_start", "partition_end", "partition_name")
 #: Names that a query of a source knows beside the parameters.
 QUERY_NAMES = ("start", "end")
 
@@ -78,7 +81,7 @@ class Input:
     layer: str
     name: str
     key: str
-    spec: SourceSpec | DatasetSpec | ElsewhereSpec
+    spec: SourceSpec | DatasetSpec | ModelSpec | ElsewhereSpec
     partitions: Partitions | None
     place: Place
 
@@ -106,18 +109,20 @@ class Elsewhere(Input):
 class Asset(Input):
     """One asset of a file with what the file's own defaults make of it."""
 
-    spec: SourceSpec | DatasetSpec
+    spec: SourceSpec | DatasetSpec | ModelSpec
     owner: str
     run: Run
 
     @property
-    def kind(self) -> Literal["source", "dataset"]:
-        return "source" if isinstance(self.spec, SourceSpec) else "dataset"
+    def kind(self) -> Literal["source", "dataset", "model"]:
+        if isinstance(self.spec, SourceSpec):
+            return "source"
+        return "model" if isinstance(self.spec, ModelSpec) else "dataset"
 
     @property
     def inputs(self) -> dict[str, str]:
         """Alias → key; a source has none."""
-        return self.spec.named_inputs if isinstance(self.spec, DatasetSpec) else {}
+        return {} if isinstance(self.spec, SourceSpec) else self.spec.named_inputs
 
     @property
     def task_id(self) -> str:
@@ -162,9 +167,13 @@ def assets(pipeline: Pipeline) -> list[Asset]:
     """The assets of a file in its order, sources first."""
     spec = pipeline.spec
     found: list[Asset] = []
-    declared: Iterable[tuple[str, str, Mapping[str, SourceSpec | DatasetSpec]]]
-    declared = (("raw", "sources", spec.sources), ("prep", "datasets", spec.datasets))
-    for layer, section, specs in declared:
+    sections: Iterable[tuple[str, str, Mapping[str, SourceSpec | DatasetSpec | ModelSpec]]]
+    sections = (
+        ("raw", "sources", spec.sources),
+        ("prep", "datasets", spec.datasets),
+        ("model", "models", spec.models),
+    )
+    for layer, section, specs in sections:
         for name, one in specs.items():
             chosen = one.partitions or spec.partitions
             found.append(
@@ -203,9 +212,9 @@ def catalogue(pipelines: Iterable[Pipeline]) -> dict[str, Input]:
     """All that the datasets of `pipelines` can read, by key; what two files declare, once."""
     found: dict[str, Input] = {}
     of_each: tuple[Callable[[Pipeline], Sequence[Input]], ...] = (assets, elsewhere)
-    for declared in of_each:
+    for of_one in of_each:
         for pipeline in pipelines:
-            for one in declared(pipeline):
+            for one in of_one(pipeline):
                 found.setdefault(one.key, one)
     return found
 
@@ -288,7 +297,7 @@ def _at(asset: Input) -> str:
 
 
 def _loose_keys(file: YamlFile) -> Iterator[str]:
-    for layer, section in (("raw", "sources"), ("prep", "datasets")):
+    for layer, section in (("raw", "sources"), ("prep", "datasets"), ("model", "models")):
         yield from (f"{layer}/{name}" for name in _section(file, section))
 
 
@@ -358,7 +367,7 @@ def _check_cycles(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> I
 
 
 def _input_place(asset: Asset, key: str) -> Place:
-    inputs = asset.spec.inputs if isinstance(asset.spec, DatasetSpec) else []
+    inputs = [] if isinstance(asset.spec, SourceSpec) else asset.spec.inputs
     if isinstance(inputs, dict):
         named = asset.inputs.items()
         return ("inputs", next(alias for alias, of in named if of == key))
@@ -392,35 +401,56 @@ def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
         yield from _check_rules(asset, section, getattr(spec, section))
     if isinstance(spec, SourceSpec):
         yield from _check_source(asset, spec)
-    else:
-        yield from _check_dataset(asset, spec)
+        return
+    yield from _check_aliases(asset, spec)
+    if isinstance(spec, ModelSpec):
+        yield from declared.check_model(asset, spec)
+        function = yield from _function(asset, ("fit",), spec.fit)
+        if function:
+            yield from declared.check_fit(asset, function.path, function.node)
+    elif spec.transform:
+        function = yield from _function(asset, ("transform",), spec.transform)
+        if function:
+            yield from _check_signature(asset, function)
 
 
 def _check_partitions(asset: Input, today: date) -> Iterator[Mistake]:
     if asset.partitions is None:
         return
-    column = asset.partitions.column
-    if column in asset.columns:
-        what = f"{column} is the partition column, which readers add"
-        yield asset.mistake(("columns", column), what, "give the column another name")
-    span = asset.partitions.span
-    place: Place = ("partitions", asset.partitions.cadence, "start")
-    start = date.fromisoformat(span.start)
-    end = date.fromisoformat(span.end) if span.end else max(today, start)
-    if asset.partitions.daily:
-        keys = (end - start).days
-    else:
-        keys = (end.year - start.year) * 12 + end.month - start.month
-    what, cure = "", ""
+    for column in asset.partitions.columns:
+        if column in asset.columns:
+            what = f"{column} is the partition column, which readers add"
+            yield asset.mistake(("columns", column), what, "give the column another name")
+    names, span = asset.partitions.names, asset.partitions.span
+    keys, what, cure = len(names) or 1, "", ""
+    place: Place = ("partitions", "named", "values")
+    told = f"{len(names):,} names" if names else ""
+    if asset.partitions.cadence and span:
+        place = ("partitions", asset.partitions.cadence, "start")
+        start = date.fromisoformat(span.start)
+        end = date.fromisoformat(span.end) if span.end else max(today, start)
+        keys *= _count(asset.partitions.cadence, start, end)
+        told = " of ".join(filter(None, (told, f"{span.start} to {end}")))
+        if start > today + timedelta(days=366):
+            what, cure = f"the start {span.start} is more than a year ahead", "is the year right?"
     if keys > MOST_KEYS:
-        what = f"{keys:,} partitions from {span.start} to {end}"
-        cure = f"at most {MOST_KEYS:,}; begin later, or use months"
-    elif start > today + timedelta(days=366):
-        what, cure = f"the start {span.start} is more than a year ahead", "is the year right?"
+        what = f"{keys:,} partitions, {told}"
+        coarser = {"hourly": ", or use days", "daily": ", or use months"}
+        begin = "begin later" if span else "fewer names"
+        other = ", or fewer names" if span and names else coarser.get(asset.partitions.kind, "")
+        cure = f"at most {MOST_KEYS:,}; {begin}{other}"
     if what and asset.spec.partitions:
         yield asset.mistake(place, what, cure)
     elif what:  # the file's own partitions: told once for all its assets, being the same text
         yield asset.pipeline.file.mistake(place, f"partitions: {what}", cure)
+
+
+def _count(cadence: Cadence, start: date, end: date) -> int:
+    """How many partitions there are from one day to before another."""
+    days = (end - start).days
+    if cadence == "monthly":
+        return (end.year - start.year) * 12 + end.month - start.month
+    return {"hourly": days * 24, "daily": days, "weekly": days // 7}[cadence]
 
 
 def _undeclared(asset: Asset, place: Place, columns: Sequence[str]) -> Iterator[Mistake]:
@@ -501,7 +531,9 @@ _WINDOW_TYPES = {
 
 def window_kind(spec: SourceSpec) -> Literal["date", "timestamp", "yyyymmdd"] | None:
     """How the window column holds days; None without a window or where its type holds none."""
-    if spec.window is None or spec.window.column not in spec.columns:
+    if spec.window is None or spec.window.column is None:
+        return None
+    if spec.window.column not in spec.columns:
         return None
     of_type = spec.columns[spec.window.column].type
     kinds: tuple[Literal["date", "timestamp", "yyyymmdd"], ...] = ("date", "timestamp", "yyyymmdd")
@@ -533,25 +565,47 @@ def _check_window(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
             cure = "give partitions, or take the window out"
             yield asset.mistake(("window",), "a window without partitions has no use", cure)
         return
+    needed = {"column": asset.partitions.cadence, "name": asset.partitions.named}
+    example = ", ".join(f"{key}: …" for key, wanted in needed.items() if wanted)
     if spec.window is None:
-        cure = "add `window: {column: …}`, or `partitions: none`"
+        cure = f"add `window: {{{example}}}`, or `partitions: none`"
         yield asset.mistake((), "is partitioned, so it needs a window", cure)
         return
-    column = spec.window.column
-    if column not in asset.types:
-        yield _no_column(asset, ("window", "column"), column)
-        return
+    for key, wanted in needed.items():
+        given = getattr(spec.window, key)
+        if wanted and given is None:
+            what = f"window: {asset.partitions.kind} partitions need its `{key}`"
+            yield asset.mistake(("window",), what, f"write `window: {{{example}}}`")
+        elif given and not wanted:
+            what = f"window: {asset.partitions.kind} partitions have no use for its `{key}`"
+            yield asset.mistake(("window", key), what, f"write `window: {{{example}}}`")
+        elif given and given not in asset.types:
+            yield _no_column(asset, ("window", key), given)
+        elif given and key == "column":
+            yield from _check_window_column(asset, spec, given)
+        elif given and asset.types[given].name != "string":
+            what = f"window: a name is text, and {given} is {asset.types[given].name}"
+            yield asset.mistake(("window", key), what, "declare the column as string")
+
+
+def _check_window_column(asset: Asset, spec: SourceSpec, column: str) -> Iterator[Mistake]:
+    assert spec.window
+    assert asset.partitions
     kind, of_type = window_kind(spec), asset.types[column].name
+    place = ("window", "kind") if spec.window.kind else ("window", "column")
     if kind is None or of_type not in _WINDOW_TYPES[kind]:
-        place = ("window", "kind") if spec.window.kind else ("window", "column")
         allowed = "; ".join(f"{k}: {' or '.join(t)}" for k, t in _WINDOW_TYPES.items())
         shown = f"the kind {kind!r} does not fit" if kind else "no kind fits"
         what = f"window: {shown} the column {column}, which is {of_type}"
         yield asset.mistake(place, what, f"allowed: {allowed}")
+    elif asset.partitions.hourly and kind != "timestamp":
+        what = f"window: hours are in a timestamp, and {column} is {of_type}"
+        yield asset.mistake(place, what, "choose a timestamp, or use days")
 
 
-def _check_dataset(asset: Asset, spec: DatasetSpec) -> Iterator[Mistake]:
-    clash = [*PARTITION_NAMES, *asset.pipeline.spec.params] if spec.transform else []
+def _check_aliases(asset: Asset, spec: DatasetSpec | ModelSpec) -> Iterator[Mistake]:
+    called = isinstance(spec, DatasetSpec) and spec.transform
+    clash = [*PARTITION_NAMES, *asset.pipeline.spec.params] if called else []
     seen: dict[str, str] = {}
     for alias, key in _aliases(spec):
         place = _input_place(asset, key)
@@ -564,11 +618,9 @@ def _check_dataset(asset: Asset, spec: DatasetSpec) -> Iterator[Mistake]:
             what = f"the input {alias!r} has the name of a parameter"
             yield asset.mistake(place, what, "name it: inputs: {another: …}")
         seen.setdefault(alias, key)
-    if spec.transform:
-        yield from _check_transform(asset, spec.transform)
 
 
-def _aliases(spec: DatasetSpec) -> list[tuple[str, str]]:
+def _aliases(spec: DatasetSpec | ModelSpec) -> list[tuple[str, str]]:
     if isinstance(spec.inputs, dict):
         return list(spec.named_inputs.items())
     return [(key.split("/")[-1], key) for key in spec.inputs]
@@ -592,27 +644,87 @@ def _check_inputs(
             continue
         mine, its = asset.partitions, source.partitions
         if mine and its:
-            if mine.daily and its.monthly:
-                what = f"a day cannot be made of the month {key}"
-                cure = "read daily or unpartitioned inputs, or make it monthly"
-                yield asset.mistake(_input_place(asset, key), what, cure)
+            refused = _cannot_read(mine, its, key)
+            if refused:
+                yield asset.mistake(_input_place(asset, key), *refused)
             matching = matching or mine.cadence == its.cadence
-        if isinstance(asset.spec, DatasetSpec) and key in asset.spec.offsets:
-            if mine is None or its is None:
-                whose = asset.key if mine is None else key
-                what = f"from and to count partitions, and {whose} has none"
+        if not isinstance(asset.spec, SourceSpec) and key in asset.spec.offsets:
+            lacking = [
+                f"{whose} has {'names' if has else 'none'}"
+                for whose, has in ((asset.key, mine), (key, its))
+                if has is None or has.named
+            ]
+            if lacking:
+                what = f"from and to count partitions of time, and {lacking[0]}"
                 yield asset.mistake(_input_place(asset, key), what, f"write {key} alone")
-            elif asset.spec.range:
+            elif isinstance(asset.spec, DatasetSpec) and asset.spec.range:
                 what = "range: true reads the same partition of each input, not earlier ones"
                 yield asset.mistake(("range",), what, "take it out: range: false is always right")
+    if isinstance(asset.spec, DatasetSpec) and asset.spec.predict:
+        yield from declared.check_predict(asset, asset.spec, by_key)
     if isinstance(asset.spec, DatasetSpec) and asset.spec.range:
         if asset.partitions is None:
             cure = "take it out, or give partitions"
             yield asset.mistake(("range",), "range: true is for partitioned datasets", cure)
+        elif asset.partitions.named:
+            what = "range: true is for partitions of time, and these have names"
+            yield asset.mistake(("range",), what, "take it out: range: false is always right")
         elif not matching:
             cadence = asset.partitions.cadence
             what = f"range: true needs a {cadence} input, of which each partition is made"
             yield asset.mistake(("range",), what, "take it out: range: false is always right")
+
+
+_UNITS: dict[Cadence, str] = {
+    "hourly": "hour",
+    "daily": "day",
+    "weekly": "week",
+    "monthly": "month",
+}
+#: What lies wholly in what: a week may lie in two months.
+_FINER: dict[Cadence, tuple[Cadence, ...]] = {
+    "hourly": (),
+    "daily": ("hourly",),
+    "weekly": ("hourly", "daily"),
+    "monthly": ("hourly", "daily"),
+}
+
+
+def _cannot_read(mine: Partitions, its: Partitions, key: str) -> tuple[str, str] | None:
+    """Why a partition is not made of partitions of the input `key`, and what to do; None: it is."""
+    if mine.named and its.named and mine.names != its.names:
+        other = sorted({*mine.names} ^ {*its.names})
+        return (
+            f"its names are not those of {key}: only one of them has {', '.join(other[:5])}",
+            "give both the same `values`",
+        )
+    if mine.cadence is None:
+        if its.cadence is None:
+            return None
+        what = f"one name cannot be made of every {_UNITS[its.cadence]} of {key}"
+        return what, "take its partitions out (it then reads all there are), or add `daily`"
+    unit = _UNITS[mine.cadence]
+    if its.cadence is None:
+        if mine.named:
+            return None
+        return (
+            f"one {unit} cannot be made of the names of {key}, which have no time",
+            "take the input out, or read it in a dataset without partitions",
+        )
+    if mine.named or its.named:
+        if mine.daily and its.daily:
+            return None
+        what = f"a {unit}{' of one name' if mine.named else ''} cannot be made of the "
+        what += f"{_UNITS[its.cadence]}s{' and names' if its.named else ''} of {key}"
+        return what, "days with names and days without are made of each other: read a daily dataset"
+    if its.cadence == mine.cadence or its.cadence in _FINER[mine.cadence]:
+        return None
+    if its.weekly and mine.monthly:
+        return f"a week may lie in two months, so a month is not made of {key}", "read its days"
+    return (
+        f"a {unit} cannot be made of the {_UNITS[its.cadence]} {key}",
+        f"read {mine.cadence} or unpartitioned inputs, or make it {its.cadence}",
+    )
 
 
 # --- rules of one file ---------------------------------------------------------------------------
@@ -690,7 +802,7 @@ def _check_schedules(pipeline: Pipeline, jobs: dict[str, str]) -> Iterator[Mista
             if asset.partitions:
                 kinds.setdefault(asset.partitions, asset.key)
         if len(kinds) > 1:
-            found = "; ".join(f"{key}: {_describe(kind)}" for kind, key in kinds.items())
+            found = "; ".join(f"{key}: {described(kind)}" for kind, key in kinds.items())
             cure = (
                 "one schedule runs assets of one kind of partitions: name them in its `assets`"
                 if schedule.assets
@@ -706,18 +818,34 @@ def _check_schedules(pipeline: Pipeline, jobs: dict[str, str]) -> Iterator[Mista
         jobs.setdefault(job, file.shown)
 
 
-def _describe(partitions: Partitions) -> str:
-    end = f" to {partitions.span.end}" if partitions.span.end else ""
-    return f"{partitions.cadence} from {partitions.span.start}{end}"
+def described(partitions: Partitions) -> str:
+    """In words: `daily from 2024-01-01, 3 names of plant_code`."""
+    told = []
+    if partitions.span:
+        end = f" to {partitions.span.end}" if partitions.span.end else ""
+        told.append(f"{partitions.cadence} from {partitions.span.start}{end}")
+    if partitions.named:
+        told.append(f"{len(partitions.names)} names of {partitions.named.column}")
+    return ", ".join(told)
 
 
 # --- transforms, read but never imported ---------------------------------------------------------
 
 
-def _check_transform(asset: Asset, reference: str) -> Iterator[Mistake]:
+@dataclass(frozen=True)
+class _Function:
+    """A function of a pipeline's file: the file as it is shown, its text, what it imports."""
+
+    path: str
+    node: ast.FunctionDef
+    imported: Mapping[str, str]
+
+
+def _function(
+    asset: Asset, place: Place, reference: str
+) -> Generator[Mistake, None, _Function | None]:
     file, _, function = reference.partition(":")
     path = asset.pipeline.folder / file
-    place: Place = ("transform",)
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except OSError:
@@ -725,26 +853,26 @@ def _check_transform(asset: Asset, reference: str) -> Iterator[Mistake]:
         cure = f"there is no such file in {shown_path(path.parent)}: write it"
         cure = nearest(file, there) if there else cure
         yield asset.mistake(place, f"there is no file {shown_path(path)}", cure)
-        return
+        return None
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         yield Mistake(shown_path(path), line, f"not Python: {getattr(error, 'msg', error)}")
-        return
+        return None
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     found = functions.get(function)
     if found is None:
         what = f"{shown_path(path)} has no function {function!r}"
         yield asset.mistake(place, what, nearest(function, functions))
-        return
-    yield from _check_signature(asset, shown_path(path), found, _imported(tree))
+        return None
+    return _Function(shown_path(path), found, _imported(tree))
 
 
-def _check_signature(
-    asset: Asset, path: str, function: ast.FunctionDef, imported: Mapping[str, str]
-) -> Iterator[Mistake]:
+def _check_signature(asset: Asset, transform: _Function) -> Iterator[Mistake]:
     """Arguments are given by name: inputs, parameters and what is said of the partition."""
+    path, function, imported = transform.path, transform.node, transform.imported
     inputs = asset.inputs
-    params = [*asset.pipeline.spec.params, *(PARTITION_NAMES if asset.partitions else ())]
+    of = asset.partitions
+    params = [*asset.pipeline.spec.params, *(of.words(of.first, of.first) if of else ())]
     named = [*function.args.args, *function.args.kwonlyargs]
     starred = [function.args.vararg, function.args.kwarg, *function.args.posonlyargs]
     for argument in filter(None, starred):

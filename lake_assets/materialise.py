@@ -1,4 +1,4 @@
-"""How an asset's partitions come about: rows from a source, SQL over inputs, or a transform.
+"""How an asset's partitions come about: rows of a source, SQL, a transform, a model, its scores.
 
 Here: from an asset's record and the partitions asked for to outcomes, without Dagster, so that all
 of it runs in a plain test. Not here: gates and publishing (`publish.py`) and events (`builder.py`).
@@ -8,27 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from lake_assets import publish, sql_engine, transform
 from lake_assets.loader import Asset, Elsewhere, Input, window_kind
-from lake_assets.partitions import consecutive, input_keys, partition_words, runs
+from lake_assets.partitions import consecutive, input_keys, runs
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
-from lake_assets.spec import Columns, DatasetSpec, SourceSpec
+from lake_assets.spec import Columns, DatasetSpec, ModelSpec, SourceSpec
 from resources.errors import LakeError, NotYetError, PermanentError
 from resources.frames import lake_type
 from resources.partition import Partition, join, window
 from resources.settings import Settings
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
-from resources.sql import DIALECTS, translated
+from resources.sql import DIALECTS, quoted, statement, translated
 from resources.store import Store
 from resources.yamlfile import nearest
 
+if TYPE_CHECKING:
+    from lake_assets.models.training import Job
+
 Value = str | int | float | bool | date
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from, for a model to say; nothing of it decides a row.
+
+    `versions` maps input asset to partition to data version.
+    """
+
+    run_id: str = ""
+    code_version: str = ""
+    commit: str = ""
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,7 @@ class Work:
     catalogue: Mapping[str, Input]
     params: Mapping[str, Value]
     rows_before: Callable[[str], int | None] = lambda key: None
+    origin: Origin = field(default_factory=Origin)
 
 
 def partition(asset: Input, key: str) -> Partition:
@@ -81,6 +99,10 @@ def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]
     spec = work.asset.spec
     if isinstance(spec, SourceSpec):
         return _source(work, spec, keys)
+    if isinstance(spec, ModelSpec):
+        return _models(work, spec, keys)
+    if spec.predict:
+        return _each(work, keys, _predicted)
     if spec.sql is None:
         return _each(work, keys, _frames)
     if spec.range:
@@ -227,7 +249,7 @@ def _each(
     """Partition by partition: the rule for datasets, as a window over 31 days is not 31 days."""
     spec = work.asset.spec
     assert isinstance(spec, DatasetSpec)
-    route = "DuckDB SQL" if spec.sql else f"{spec.transform}"
+    route = "DuckDB SQL" if spec.sql else spec.transform or "scores of a model"
     inspector = _inspector(work, spec.order_by)
     for key in keys:
         for outcome in make(work, spec, key, inspector):
@@ -266,29 +288,7 @@ def _query(
     `extra` are columns besides the declared ones (the partition column of a range).
     """
     assert spec.sql is not None
-    asked: dict[str, list[str]] = {}
-    for key in keys:
-        for name, needed in inputs_of(work, key).items():
-            asked[name] = sorted({*asked.get(name, []), *needed})
-    views = {}
-    for alias, name in spec.named_inputs.items():
-        upstream = work.catalogue[name]
-        parts = _parts(work, name, asked[name])
-        views[alias] = sql_engine.View(
-            files=work.store.files(parts),
-            columns=list(upstream.columns),
-            partition_columns=upstream.partitions.columns if upstream.partitions else {},
-            zoneless=_zoneless(upstream) if work.settings.store.parquet == "hive1" else (),
-        )
-    with sql_engine.query(
-        work.asset.key,
-        spec.sql,
-        views,
-        _words(work, keys),
-        order_by,
-        work.store.duckdb_files(),
-        work.settings.home / "tmp",
-    ) as reader:
+    with _selected(work, spec.sql, keys, order_by) as reader:
         schema = arrow_schema(spec.columns)
         names = [*schema.names, *extra]
         found = reader.schema
@@ -304,6 +304,37 @@ def _query(
         if problems:
             raise transform.unfit(f"{work.asset.key}: what the SQL gives", problems)
         yield (batch.select(names) for batch in reader)
+
+
+@contextmanager
+def _selected(
+    work: Work, sql: str, keys: Sequence[str], order_by: Sequence[str]
+) -> Iterator[pa.RecordBatchReader]:
+    """What a SELECT over the asset's inputs gives for some partitions."""
+    asked: dict[str, list[str]] = {}
+    for key in keys:
+        for name, needed in inputs_of(work, key).items():
+            asked[name] = sorted({*asked.get(name, []), *needed})
+    views = {}
+    for alias, name in work.asset.inputs.items():
+        upstream = work.catalogue[name]
+        parts = _parts(work, name, asked[name])
+        views[alias] = sql_engine.View(
+            files=work.store.files(parts),
+            columns=list(upstream.columns),
+            partition_columns=upstream.partitions.columns if upstream.partitions else {},
+            zoneless=_zoneless(upstream) if work.settings.store.parquet == "hive1" else (),
+        )
+    with sql_engine.query(
+        work.asset.key,
+        sql,
+        views,
+        _words(work, keys),
+        order_by,
+        work.store.duckdb_files(),
+        work.settings.home / "tmp",
+    ) as reader:
+        yield reader
 
 
 def _parts(work: Work, name: str, keys: Sequence[str]) -> list[Partition]:
@@ -382,9 +413,92 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
     yield from _land(work, [key], slices, inspector, None)
 
 
+def _models(work: Work, spec: ModelSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
+    """Train partition by partition, each with an MLflow run of its own."""
+    # Only here: scikit-learn, pandas and MLflow take 3 s to import.
+    from lake_assets.models.registry import Registry
+    from lake_assets.models.training import train
+
+    registry = Registry(work.settings)
+    inspector = _inspector(work, ())
+    for key in keys:
+
+        def land(row: pa.Table, key: str = key) -> Outcome:
+            slices = publish.of_one(key, row.to_batches())
+            (outcome,) = _land(work, [key], slices, inspector, None)
+            return outcome
+
+        yield spec.fit, train(_job(work, spec, key), registry, land)
+
+
+def _job(work: Work, spec: ModelSpec, key: str) -> Job:
+    from lake_assets.models.examples import needed_columns
+    from lake_assets.models.training import Job
+    from lake_assets.versions import input_digest
+
+    asset, (period, value) = work.asset, next(iter(partition(work.asset, key).values.items()))
+    with _selected(work, spec.examples, [key], needed_columns(spec, period)) as reader:
+        table = reader.read_all()
+    file, _, name = spec.fit.partition(":")
+    versions = {
+        name: {one: work.origin.versions.get(name, {}).get(one, "") for one in read}
+        for name, read in inputs_of(work, key).items()
+    }
+    return Job(
+        asset=asset.key,
+        name=asset.name,
+        spec=spec,
+        partition=key,
+        period=period,
+        value=value,
+        table=table,
+        function=getattr(transform.load_module(asset.pipeline.folder / file), name),
+        folder=asset.pipeline.folder,
+        params=work.params,
+        versions=versions,
+        digests={name: input_digest(of) for name, of in versions.items()},
+        personal=frozenset(
+            name
+            for key in versions
+            for name, column in work.catalogue[key].columns.items()
+            if column.pii != "none"
+        ),
+        store=work.settings.store_root,
+        code_version=work.origin.code_version,
+        commit=work.origin.commit,
+        dagster_run=work.origin.run_id,
+    )
+
+
+def _predicted(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
+    """Rows of an input as they stand there, each with its score, batch by batch."""
+    from lake_assets.models.registry import Registry
+    from lake_assets.models.scoring import champion_of
+
+    assert spec.predict is not None
+    predict, asset = spec.predict, work.asset
+    model, source = asset.inputs[predict.model], work.catalogue[asset.inputs[predict.rows]]
+    row = work.store.read(_parts(work, model, [key]))
+    scorer = champion_of(asset.key, model, row, key, Registry(work.settings))
+    made = {predict.score, predict.version}
+    names = dict.fromkeys([*(name for name in spec.columns if name not in made), *scorer.features])
+    lacking = [name for name in names if name not in source.columns]
+    if lacking:
+        raise PermanentError(
+            f"{asset.key}: {model} version {scorer.version} needs {', '.join(lacking)}, which "
+            f"{source.key} has no more. Train the model's partition {key} again."
+        )
+    columns = [quoted(name, "duckdb") for name in names]
+    select = statement(columns, quoted(predict.rows, "duckdb"))
+    with _selected(work, select, [key], spec.order_by) as reader:
+        batches = scorer.batches(reader, predict, arrow_schema(spec.columns))
+        for outcome in _land(work, [key], publish.of_one(key, batches), inspector, None):
+            yield replace(outcome, more={"model": model, "model_version": scorer.version})
+
+
 def _words(work: Work, keys: Sequence[str]) -> dict[str, Value]:
     """What SQL and transforms may ask for besides their inputs."""
     words = dict(work.params)
     if work.asset.partitions:
-        words |= partition_words(work.asset.partitions, keys)
+        words |= work.asset.partitions.words(keys[0], keys[-1])
     return words

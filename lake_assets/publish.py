@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import pairwise
@@ -29,13 +29,22 @@ Slices = Iterator[tuple[str, pa.RecordBatch]]
 PREVIEW_ROWS = 5
 
 
+class Link(str):
+    """An address that the history shows as one."""
+
+
+class Markdown(str):
+    """Text that the history shows as it is meant: tables."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of one partition. `published` is None where a gate kept the old file.
 
     `rows` are those read, `seconds` wall time from the first row of the partition to its rename,
     `preview` its first rows, `drift`
-    what the source's columns are against the declared ones, where that only warns.
+    what the source's columns are against the declared ones, where that only warns, `more` what else
+    the history shall say of it, by name.
     """
 
     key: str
@@ -46,6 +55,7 @@ class Outcome:
     checks: Sequence[Verdict]
     preview: pa.RecordBatch | None
     drift: Verdict | None = None
+    more: Mapping[str, str | int | float] = field(default_factory=dict)
 
     @property
     def failed_gates(self) -> list[Verdict]:

@@ -109,9 +109,18 @@ def materialisation_metadata(
     }
     if inputs:
         metadata["lake/input_versions"] = dg.MetadataValue.text(json.dumps(dict(inputs)))
+    metadata |= {f"lake/{name}": _shown(value) for name, value in outcome.more.items()}
     if outcome.preview is not None:
         metadata["lake/preview"] = dg.MetadataValue.md(preview(outcome.preview, columns))
     return metadata
+
+
+def _shown(value: str | int | float) -> dg.MetadataValue | str | int | float:
+    from lake_assets.publish import Link, Markdown
+
+    if isinstance(value, Link):
+        return dg.MetadataValue.url(str(value))
+    return dg.MetadataValue.md(str(value)) if isinstance(value, Markdown) else value
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> dg.MetadataValue:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,6 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 
 from lake_assets.loader import (
-    PARTITION_NAMES,
     QUERY_NAMES,
     Asset,
     Input,
@@ -32,7 +31,7 @@ from lake_assets.loader import (
     catalogue,
     read_pipelines,
 )
-from lake_assets.spec import DatasetSpec, Param, SourceSpec
+from lake_assets.spec import DatasetSpec, ModelSpec, Param, SourceSpec
 from resources.settings import Settings
 from resources.sql import DIALECTS
 from resources.types import SIMPLE, ColumnType, parse_type
@@ -83,8 +82,11 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
         mistakes.extend(_expectations(asset))
         if isinstance(asset.spec, SourceSpec):
             mistakes.extend(_source(asset, asset.spec, settings))
-        elif asset.spec.sql is not None and all(key in by_key for key in asset.inputs.values()):
-            mistakes.extend(_dataset(asset, asset.spec, by_key))
+        elif all(key in by_key for key in asset.inputs.values()):
+            if isinstance(asset.spec, ModelSpec):
+                mistakes.extend(_model(asset, asset.spec, by_key))
+            elif asset.spec.sql is not None:
+                mistakes.extend(_dataset(asset, asset.spec, asset.spec.sql, by_key))
     for pipeline in pipelines:
         mistakes.extend(_unused_params(pipeline))
         mistakes.extend(_python(pipeline))
@@ -111,34 +113,70 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 
 def _dataset(
-    asset: Asset,
-    spec: DatasetSpec,
-    by_key: Mapping[str, Input],
+    asset: Asset, spec: DatasetSpec, sql: str, by_key: Mapping[str, Input]
 ) -> Iterator[Mistake]:
-    assert spec.sql is not None
+    found = yield from _bound(asset, ("sql",), sql, by_key)
+    if found is not None:
+        yield from _compare(asset, spec, found, _select_lines(sql))
+
+
+def _bound(
+    asset: Asset, place: Place, sql: str, by_key: Mapping[str, Input]
+) -> Generator[Mistake, None, list[tuple[str, str]] | None]:
+    """The columns that SQL over the asset's inputs gives; None where it does not hold together."""
     tables = {alias: _readable(by_key[key]) for alias, key in asset.inputs.items()}
-    problems = list(_one_select(spec.sql, tables))
+    values = _values(asset)
+    columns = None
+    problems = list(_one_select(sql, tables)) or list(_unknown_parameters(sql, values))
     if not problems:
-        values = _values(asset)
-        unknown = list(_unknown_parameters(spec.sql, values))
-        problems = unknown
-        if not unknown:
-            with _tables(tables):
-                found = _described(spec.sql, values, tables)
-            if isinstance(found, _Problem):
-                problems = [found]
-            else:
-                problems = list(_constants(spec.sql, tables))
-                yield from _compare(asset, spec, found, _select_lines(spec.sql))
+        with _tables(tables):
+            found = _described(sql, values, tables)
+        if isinstance(found, _Problem):
+            problems = [found]
+        else:
+            problems, columns = list(_constants(sql, tables)), found
     for problem in problems:
-        yield _in_sql(asset, ("sql",), spec.sql, problem)
+        yield _in_sql(asset, place, sql, problem)
+    return columns
+
+
+#: DuckDB's types of what a model can learn from, and of the rest of an example.
+_NUMBERS = (*("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE"), "BOOLEAN")
+
+
+def _model(asset: Asset, spec: ModelSpec, by_key: Mapping[str, Input]) -> Iterator[Mistake]:
+    """The examples' SQL, and whether it gives the columns that the model names."""
+    found = yield from _bound(asset, ("examples",), spec.examples, by_key)
+    if found is None or asset.partitions is None:
+        return
+    given = dict(found)
+    period = asset.partitions.column
+    if period not in given:
+        cure = f"select {period}, the partition that an example is of"
+        yield asset.mistake(("examples",), f"examples: gives no column {period!r}", cure)
+    elif given[period] != asset.partitions.columns[period]:
+        what = f"examples: gives {period} as {_lake_type(given[period])}"
+        yield asset.mistake(("examples",), what, f"select the {period} of an input")
+    named: list[tuple[Place, str]] = [(("target",), spec.target), (("baseline",), spec.baseline)]
+    named += [(("features", place), name) for place, name in enumerate(spec.features)]
+    for place, name in named:
+        kind = given.get(name)
+        text = place[0] == "features" and kind == "VARCHAR"
+        shown = place[0]
+        if kind is None:
+            what = f"{shown}: the examples have no column {name!r}"
+            yield asset.mistake(place, what, nearest(name, given))
+        elif not (text or kind in _NUMBERS or kind.startswith("DECIMAL")):
+            what = f"{shown}: {name} is {_lake_type(kind)}"
+            cure = "write a number, true or false, or (a feature) text"
+            yield asset.mistake(place, what, cure)
 
 
 def _readable(asset: Input) -> dict[str, str]:
     """The columns of an input as SQL sees them, DuckDB's types, the partition column included."""
     columns = {name: kind.duckdb() for name, kind in asset.types.items()}
     if asset.partitions:
-        columns[asset.partitions.column] = "DATE" if asset.partitions.daily else "VARCHAR"
+        columns |= asset.partitions.columns
     return columns
 
 
@@ -146,9 +184,7 @@ def _values(asset: Asset) -> dict[str, Any]:
     """What a run binds: the parameters' defaults and a partition."""
     values: dict[str, Any] = _param_values(asset.pipeline.spec.params)
     if asset.partitions:
-        start = date.fromisoformat(asset.partitions.span.start)
-        key = start.isoformat() if asset.partitions.daily else f"{start:%Y-%m}"
-        values.update(zip(PARTITION_NAMES, (key, start, start), strict=True))
+        values |= asset.partitions.words(asset.partitions.first, asset.partitions.first)
     return values
 
 
@@ -164,10 +200,8 @@ def _compare(
 ) -> Iterator[Mistake]:
     """Columns and types that the SQL gives against those that are declared."""
     declared = {name: column.parsed.duckdb() for name, column in spec.columns.items()}
-    extra: dict[str, str] = {}
-    partition = asset.partitions.column if asset.partitions else ""
-    if spec.range:
-        extra[partition] = "DATE" if partition == "dt" else "VARCHAR"
+    own = asset.partitions.columns if asset.partitions else {}
+    extra = own if spec.range else {}
     wanted = declared | extra
     seen: set[str] = set()
     for name, kind in found:
@@ -176,7 +210,7 @@ def _compare(
             yield _in_sql(asset, ("sql",), spec.sql or "", problem)
         elif name not in wanted:
             cure = f"declare it, or take it out; {nearest(name, wanted)}"
-            if name == partition:
+            if name in own:
                 cure = "readers add the partition column; take it out, or declare `range: true`"
             problem = _Problem(lines.get(name, 1), f"gives the undeclared column {name!r}", cure)
             yield _in_sql(asset, ("sql",), spec.sql or "", problem)
@@ -229,7 +263,7 @@ def _source(asset: Asset, spec: SourceSpec, settings: Settings | None) -> Iterat
         what = f"the connection {spec.connection!r} takes no query"
         yield asset.mistake(("query",), what, nearest(spec.connection, DIALECTS))
         return
-    names = (*(QUERY_NAMES if asset.partitions else ()), *params)
+    names = (*(QUERY_NAMES if asset.partitions and asset.partitions.cadence else ()), *params)
     for key, text in (("query", spec.query), ("local_query", spec.local_query)):
         if text is not None:
             speech = "duckdb" if key == "local_query" else dialect
@@ -524,19 +558,25 @@ def _used(asset: Asset) -> Iterable[str]:
     if isinstance(spec, SourceSpec):
         texts = filter(None, (spec.filter, spec.query, spec.local_query))
         return {m[1] for text in texts for m in _PLACEHOLDER.finditer(text) if m[1]}
-    if spec.sql is not None:
-        return set(re.findall(r"\$(\w+)", spec.sql))
-    file, _, function = (spec.transform or "").partition(":")
+    sql = spec.examples if isinstance(spec, ModelSpec) else spec.sql
+    used = set(re.findall(r"\$(\w+)", sql or ""))
+    code = spec.fit if isinstance(spec, ModelSpec) else spec.transform
+    if code is None:
+        return used
+    file, _, function = code.partition(":")
     try:
-        return _arguments((asset.pipeline.folder / file).read_text(encoding="utf-8"), function)
+        return used | _arguments(
+            (asset.pipeline.folder / file).read_text(encoding="utf-8"), function
+        )
     except (OSError, SyntaxError, ValueError):  # told by the loader, which reads it first
         return asset.pipeline.spec.params
 
 
 def _python(pipeline: Pipeline) -> Iterator[Mistake]:
     """What the folder's Python files raise when they are loaded."""
-    specs = pipeline.spec.datasets.values()
-    names = {spec.transform.partition(":")[0] for spec in specs if spec.transform}
+    code = [spec.transform for spec in pipeline.spec.datasets.values() if spec.transform]
+    code += [spec.fit for spec in pipeline.spec.models.values()]
+    names = {one.partition(":")[0] for one in code}
     files = [pipeline.folder / name for name in sorted({*names, "assets.py"})]
     if not any(file.exists() for file in files):
         return
