@@ -81,7 +81,7 @@ def test_dg_list_defs(variables: dict[str, str]) -> None:
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
     assets = {one["asset_key"]: one for one in listed["assets"]}
-    assert len(assets) == 8
+    assert len(assets) == 17
     raw = assets[RAW]
     assert (raw["group_name"], raw["dependency_keys"]) == (
         "bw_sales_result_daily",
@@ -90,7 +90,10 @@ def test_dg_list_defs(variables: dict[str, str]) -> None:
     assert set(raw["kinds"]) == {"hana_bw", "parquet"}
     assert raw["owners"] == [{"team": "sales-data"}]
     assert raw["description"].startswith("BW 매출 실적 – ")
-    jobs = {"bw_sales_result_daily", "bw_sales_result_monthly", "customer_master"}
+    jobs = {
+        *("bw_sales_result_daily", "bw_sales_result_monthly", "customer_master"),
+        *("finance_ml_final", "outstanding_balance_aging", "outstanding_balance_monthly"),
+    }
     assert {one["name"] for one in listed["jobs"]} == jobs
     assert {one["name"] for one in listed["schedules"]} == {f"{job}_schedule" for job in jobs}
     assert "Warning" not in done.stderr

@@ -82,6 +82,13 @@ TRANSFORMS = [
 ]
 
 
+def _assets(inputs: Any) -> Iterator[Any]:
+    """The nodes that name an asset: `raw/x`, `x: raw/x` and `x: {asset: raw/x, from: -6}`."""
+    for item in inputs.value:
+        node = item[1] if isinstance(item, tuple) else item
+        yield node.value[0][1] if isinstance(node, yaml.MappingNode) else node
+
+
 def _exactly(line: int) -> range:
     return range(line, line + 1)
 
@@ -249,9 +256,7 @@ def cycle(file: File) -> Iterator[Mutant]:
     for place, _, value in file.entries():
         if place[-1] == "inputs":
             name = place[-2]
-            items = value.value
-            for item in items:
-                node = item[1] if isinstance(item, tuple) else item
+            for node in _assets(value):
                 for key in (f"prep/{name}", *below.get(name, [])):
                     yield _replaced(file, node, key, "cycle")
 
@@ -286,8 +291,7 @@ def bad_name(file: File) -> Iterator[Mutant]:
 def unknown_input(file: File) -> Iterator[Mutant]:
     for place, _, value in file.entries():
         if place[-1] == "inputs":
-            for item in value.value:
-                node = item[1] if isinstance(item, tuple) else item
+            for node in _assets(value):
                 for key in (node.value + "s", node.value[:-1], "raw/nowhere", "sales", "out/x"):
                     yield _replaced(file, node, key, "input")
 

@@ -79,6 +79,9 @@ def test_list() -> None:
         "bw_sales_result_daily",
         "bw_sales_result_monthly",
         "customer_master",
+        "finance_ml_final",
+        "outstanding_balance_aging",
+        "outstanding_balance_monthly",
     ]
     assert set(document["pipelines"][0]) == set(_PIPELINE)
     [raw] = [one for one in document["assets"] if one["key"] == "raw/bw_sales_result"]
@@ -181,7 +184,7 @@ def test_new_writes_a_pipeline_that_is_valid(
     result = lake("validate")
     assert (result.exit_code, result.output) == (
         0,
-        "4 pipelines, 8 assets, environment local: no mistake\n",
+        "7 pipelines, 15 assets, environment local: no mistake\n",
     )
     assert lake("new", "my_first").exit_code == 2
 

@@ -92,7 +92,11 @@ def test_pipelines_read_the_same_from_either(
     environ = {"LAKE_HOME": str(tmp_path), "LAKE_ENVIRONMENTS": str(file.parent)}
     dirty = dirty_day(SAMPLE, TODAY)
     assert dirty is not None
-    span = Span(dirty, dirty + timedelta(days=3), "daily")
+    spans = {
+        None: None,
+        "daily": Span(dirty, dirty + timedelta(days=3), "daily"),
+        "monthly": Span(date(2026, 2, 1), date(2026, 3, 1), "monthly"),
+    }
     pipelines, mistakes = read_pipelines([SHIPPED])
     assert mistakes == []
     checked = 0
@@ -109,9 +113,10 @@ def test_pipelines_read_the_same_from_either(
                 assert [types[column.source] for column in table.columns] == [
                     column.type for column in table.columns
                 ]
-                with source.read(table, span if table.window else None) as reading:
+                span = spans[asset.partitions.cadence if asset.partitions else None]
+                with source.read(table, span) as reading:
                     rows = [row for batch in reading.batches for row in batch.to_pylist()]
                     found[env] = (reading.schema, rows, dict(reading.totals))
         assert found["local"] == found["pg"]
         assert len(found["pg"][1]) > 100
-    assert checked == 2
+    assert checked == 4
