@@ -1,6 +1,6 @@
 """SQL made for a source: literals, names, bound parameters, filters, windows, the statements read.
 
-Here: text in one of two dialects, every value through `literal`, every name through `quoted`. Not
+Here: text in one of three dialects, every value through `literal`, every name through `quoted`. Not
 here: running it and knowing a column's type (`duckdb_tables.py`), nor SQL over datasets.
 """
 
@@ -24,7 +24,7 @@ from resources.partition import Cadence
 from resources.source import Column, Span, Table, WindowKind
 from resources.yamlfile import nearest
 
-Dialect = Literal["duckdb", "postgres"]
+Dialect = Literal["duckdb", "postgres", "hive"]
 Value = str | int | float | bool | Decimal | date | datetime | None
 
 #: Stands for `:start` and `:end` where only the types of a query's columns are asked for.
@@ -69,6 +69,8 @@ def literal(value: Value, dialect: Dialect) -> str:
         return _cast(repr(value), "DOUBLE", dialect)
     if isinstance(value, datetime):
         kind = "TIMESTAMP" if value.tzinfo is None else "TIMESTAMPTZ"
+        if dialect == "hive" and value.tzinfo is not None:
+            raise PermanentError("Hive has no timestamps with a zone; give it wall time.")
         return _cast(value.isoformat(sep=" ", timespec="microseconds"), kind, dialect)
     if isinstance(value, date):
         return _cast(value.isoformat(), "DATE", dialect)
@@ -109,7 +111,15 @@ def _text(value: str, dialect: Dialect) -> str:
         # The escape form means the same whatever `standard_conforming_strings` is on the server;
         # libpq's PQescapeLiteral does so too.
         return "E" + exp.Literal.string(value.replace("\\", "\\\\")).sql("postgres")
+    if dialect == "hive":
+        # Three octal digits mean the same to every Hive; `\\u` does not (1.2 reads its four digits
+        # as decimal ones). A `$` could begin a `${variable}`, which the server replaces before it
+        # knows what a text is; control characters have no place in the XML that describes a job.
+        return "'" + _HIVE_ESCAPED.sub(lambda found: f"\\{ord(found[0]):03o}", value) + "'"
     return exp.Literal.string(value).sql(dialect)
+
+
+_HIVE_ESCAPED = re.compile(r"['\"\\$\x01-\x1f\x7f]")
 
 
 def _cast(text: str, kind: str, dialect: Dialect) -> str:
