@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     # loads without pyarrow, DuckDB and sqlglot, 0.5 CPU s.
     from lake_assets.materialise import Value, Work
     from lake_assets.publish import Outcome
+    from resources.hive_tables import Prepared
 
 #: At most one line of progress in these seconds: each is an event in the instance's database.
 PROGRESS_SECONDS = 10.0
@@ -372,13 +373,16 @@ def _run(
     What is published is in the history whatever happens after it: Dagster keeps the events that
     were yielded before a Failure.
     """
+    from lake_assets import registration
     from lake_assets.materialise import Origin, materialise
 
     asset = work.asset
     done: list[_Done] = []
     failure: dg.Failure | None = None
+    prepared: Prepared | None = None
     said = time.monotonic()
     try:
+        prepared = registration.prepare(asset, work.settings)
         known = _known_versions(context.instance, work, keys)
         made_from = _input_versions(work, keys, known)
         origin = Origin(context.run_id, version, record.git_commit(), known)
@@ -403,16 +407,39 @@ def _run(
     except LakeError as error:
         failure = _failure(error)
     except Exception:
+        untold = _tell_hive(work, prepared, done)
+        if untold:
+            context.log.error(untold.description or "")
         yield from _one_by_one(context.instance, asset, done, version)
         raise
     refused = [one.outcome for one in done if one.outcome.published is None]
     if failure is None and refused:
         failure = _refused(asset, refused, len(keys))
+    untold = _tell_hive(work, prepared, done)
+    if failure is None:
+        failure = untold
+    elif untold:
+        failure.description = f"{failure.description}\n{untold.description}"
     if failure is None:
         yield from _all_at_once(context, asset, done)
         return
     yield from _one_by_one(context.instance, asset, done, version)
     raise failure
+
+
+def _tell_hive(work: Work, prepared: Prepared | None, done: Sequence[_Done]) -> dg.Failure | None:
+    """Register what was published. Whatever comes of it, the lake has the partitions."""
+    from lake_assets import registration
+
+    outcomes = [one.outcome for one in done]
+    paths = {one.key: one.published.path for one in outcomes if one.published}
+    if prepared is None or not paths:
+        return None
+    try:
+        registration.register(prepared, work.asset, work.settings, work.store, paths)
+    except LakeError as error:
+        return _failure(error)
+    return None
 
 
 def _renamed(metadata: dict[str, Any], partitioned: bool) -> dict[str, Any]:
