@@ -44,11 +44,17 @@ def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.D
         asset_checks=[one for one in found if isinstance(one, dg.AssetChecksDefinition)],
         jobs=[job for job in jobs if not isinstance(job, dg.ScheduleDefinition)],
         schedules=[job for job in jobs if isinstance(job, dg.ScheduleDefinition)],
-        resources={
-            "io_manager": LakeIOManager(root=settings.store_root, parquet=settings.store.parquet)
-        },
+        resources={"io_manager": _io_manager(settings)},
         executor=dg.in_process_executor,
     )
+
+
+def _io_manager(settings: Settings) -> LakeIOManager:
+    name, kept = settings.store.connection, settings.store.parquet
+    if name is None:
+        return LakeIOManager(root=settings.store_root, parquet=kept)
+    hdfs = settings.connection(name).model_dump(include={"url", "user", "options"})
+    return LakeIOManager(root=settings.store_root, parquet=kept, hdfs=hdfs)
 
 
 @contextmanager

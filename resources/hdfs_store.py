@@ -21,7 +21,6 @@ from resources.errors import LakeError, PermanentError
 from resources.file_store import FILE, GRACE, Entry, FileStore, OpenFile, ReplacedError, Sink
 from resources.hdfs import Hdfs, Status
 from resources.parquet import Profile
-from resources.settings import Settings
 
 #: Listings at a time. One takes 2 ms, of which the NameNode needs a fraction.
 _LISTINGS = 8
@@ -38,22 +37,16 @@ class HdfsStore(FileStore):
     """A store in a folder of HDFS."""
 
     def __init__(self, hdfs: Hdfs, root: str, profile: Profile) -> None:
+        if not root.startswith("/"):
+            raise PermanentError(
+                f"store.root {root!r} is no folder of HDFS ({hdfs.name}); write it from the top: "
+                "/lake"
+            )
         super().__init__(HdfsFiles(hdfs), root.rstrip("/"), profile)
         self.hdfs = hdfs
 
     def duckdb_files(self) -> DuckdbFiles:
         return DuckdbFiles(self.hdfs)
-
-
-def open_hdfs_store(settings: Settings) -> HdfsStore:
-    name = settings.store.connection
-    assert name is not None
-    root = settings.store_root
-    if not root.startswith("/"):
-        raise PermanentError(
-            f"store.root {root!r} is no folder of HDFS ({name}); write it from the top: /lake"
-        )
-    return HdfsStore(Hdfs(name, settings.connection(name)), root, settings.store.parquet)
 
 
 class HdfsFiles:

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 class LakeIOManager(dg.ConfigurableIOManager):
     """Keeps `raw/<name>`, `prep/<name>` … as one Parquet file a partition.
 
+    `hdfs` is the connection (`url`, `user`, `options`) on which `root` is a folder; None: `root` is
+    a folder of this machine.
+
     An output is a Polars, pandas or Arrow frame. An input is the frame its annotation asks for
     (Polars where it says nothing); a month that reads its days gets them one after another.
     """
 
     root: str
     parquet: Literal["modern", "hive1"] = "modern"
+    hdfs: dict[str, Any] | None = None
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         from resources.frames import to_table
@@ -58,14 +62,16 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return to_frame(self._store().read(_partitions(context)), kind)
 
     def _store(self) -> Store:
-        from resources.folder_store import FolderStore
+        from resources.settings import Connection
+        from resources.store import store_at
 
-        return FolderStore(self.root, self.parquet)
+        connection = None if self.hdfs is None else Connection(kind="hdfs", **self.hdfs)
+        return store_at(self.root, self.parquet, "hdfs", connection)
 
 
 def _partitions(context: dg.InputContext | dg.OutputContext) -> Sequence[Partition]:
     """The partitions of the store that the context's asset and keys stand for."""
-    from resources.partition import Partition
+    from resources.partition import EXAMPLES, Partition
 
     if len(context.asset_key.path) != 2:
         raise PermanentError(
@@ -73,13 +79,19 @@ def _partitions(context: dg.InputContext | dg.OutputContext) -> Sequence[Partiti
             'a key of layer and name, key=["prep", "sales"].'
         )
     layer, name = context.asset_key.path
-    keys = context.asset_partition_keys if context.has_asset_partitions else [""]
     try:
-        return [Partition.of(layer, name, key) for key in keys]
+        if not context.has_asset_partitions:
+            return [Partition(layer, name)]
+        definition = context.asset_partitions_def
+        cadence = getattr(getattr(definition, "schedule_type", None), "value", "").lower()
+        if cadence not in EXAMPLES:
+            raise ValueError(f"{type(definition).__name__} is not by time")
+        return [Partition(layer, name, cadence, key) for key in context.asset_partition_keys]
     except ValueError as error:
         raise PermanentError(
-            f"The lake has no place for {layer}/{name}: {error}. Partitions are daily "
-            '(2025-07-01) or monthly with fmt="%Y-%m" (2025-07).'
+            f"The lake has no place for {layer}/{name}: {error}. Partitions are hourly with "
+            'fmt="%Y-%m-%d-%H", daily, weekly from Monday (day_offset=1) or monthly with '
+            'fmt="%Y-%m".'
         ) from None
 
 
@@ -96,12 +108,14 @@ def _without_partition_column(table: pa.Table, partition: Partition) -> pa.Table
     """Readers add the partition column; rows that carry it must be of this partition."""
     import pyarrow.compute as pc
 
-    if partition.column not in table.column_names:
-        return table
-    same = pc.equal(table[partition.column], partition.value)
-    if pc.sum(same).as_py() not in (None, table.num_rows) or same.null_count:
-        raise PermanentError(
-            f"{partition.path}: the frame has rows whose {partition.column} is not "
-            f"{partition.key}. Filter them, or leave the column out."
-        )
-    return table.drop_columns(partition.column)
+    for column, value in partition.scalars.items():
+        if column not in table.column_names:
+            continue
+        same = pc.equal(table[column], value)
+        if pc.sum(same).as_py() not in (None, table.num_rows) or same.null_count:
+            raise PermanentError(
+                f"{partition.path}: the frame has rows whose {column} is not {value}. Filter "
+                "them, or leave the column out."
+            )
+        table = table.drop_columns(column)
+    return table

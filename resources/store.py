@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
+from resources.parquet import Profile
 from resources.partition import Partition
-from resources.settings import Settings
+from resources.settings import Connection, Settings
 
 if TYPE_CHECKING:
     from resources.hdfs_store import DuckdbFiles
@@ -150,10 +151,19 @@ class Store(Protocol):
 
 def open_store(settings: Settings) -> Store:
     """The store of an environment."""
-    if settings.store.connection is None:
+    name = settings.store.connection
+    connection = None if name is None else settings.connection(name)
+    return store_at(settings.store_root, settings.store.parquet, name or "", connection)
+
+
+def store_at(root: str, profile: Profile, name: str, connection: Connection | None) -> Store:
+    """The store in a folder of the HDFS that `connection`, called `name`, reaches; None: of this
+    machine."""
+    if connection is None:
         from resources.folder_store import FolderStore
 
-        return FolderStore(settings.store_root, settings.store.parquet)
-    from resources.hdfs_store import open_hdfs_store
+        return FolderStore(root, profile)
+    from resources.hdfs import Hdfs
+    from resources.hdfs_store import HdfsStore
 
-    return open_hdfs_store(settings)
+    return HdfsStore(Hdfs(name, connection), root, profile)
