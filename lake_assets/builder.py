@@ -223,7 +223,7 @@ def _kinds(asset: Asset) -> set[str]:
         return {"scikitlearn", "mlflow"}
     if asset.spec.predict:
         return {"mlflow", "parquet"}
-    return {"sql", "duckdb"} if asset.spec.sql else {"python", "parquet"}
+    return {"sql", asset.spec.engine} if asset.spec.sql else {"python", "parquet"}
 
 
 def _metadata(asset: Asset) -> dict[str, Any]:
@@ -305,7 +305,10 @@ def code_version(asset: Asset) -> str:
 
 
 #: Keys that change what people read and where a task runs, never the rows.
-_WORDS = {"title", "description", "owner", "task_id", "formerly", "run", "checks", "partitions"}
+_WORDS = {
+    *("title", "description", "owner", "task_id", "formerly", "run", "checks", "partitions"),
+    "files",
+}
 
 
 def used_params(asset: Asset) -> list[str]:

@@ -592,6 +592,16 @@ class DatasetSpec(_Asset):
     predict: Predict | None = Field(
         None, description="rows of an input with a model's score; columns of that input are kept"
     )
+    files: Literal["one", "many"] | None = Field(
+        None,
+        description="many: a partition is a folder of files, for very large ones; one by default, "
+        "and what Hive makes is many",
+    )
+    engine: Literal["duckdb", "hive"] = Field(
+        "duckdb",
+        description="hive: the SQL is Hive's and runs there; where the environment has no Hive, "
+        "its translation runs in DuckDB",
+    )
     range: bool = Field(
         False,
         description="true: a range of partitions is one query; the rows carry the partition column "
@@ -605,13 +615,28 @@ class DatasetSpec(_Asset):
             raise ValueError("give either sql or transform or predict")
         return self
 
+    @field_validator("engine")
+    @classmethod
+    def _of_sql(cls, value: str, info: ValidationInfo) -> str:
+        if value == "hive" and info.data.get("sql") is None:
+            raise ValueError("Hive runs sql; take `engine` out, or write the dataset as sql")
+        if value == "hive" and info.data.get("files") == "one":
+            raise ValueError("Hive writes as many files as it has tasks: take `files: one` out")
+        return value
+
     @field_validator("range")
     @classmethod
     def _sql_only(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("engine") == "hive":
+            raise ValueError("range: true is for DuckDB; Hive makes one partition at a time")
         for other in ("transform", "predict"):
             if value and info.data.get(other) is not None:
                 raise ValueError(f"range: true is for sql, not for a {other}")
         return value
+
+    @property
+    def many_files(self) -> bool:
+        return self.files == "many" or self.engine == "hive"
 
     @property
     def named_inputs(self) -> dict[str, str]:
