@@ -13,10 +13,11 @@ from pathlib import Path
 import duckdb
 
 from resources import sql
-from resources.duckdb_tables import DuckDBTables, Field, open_duckdb
+from resources.duckdb_tables import DuckDBTables, open_duckdb
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
 from resources.source import SourceColumn, Table
+from resources.table_reader import Field
 from resources.types import SIMPLE, ColumnType, parse_type
 
 _TYPES = {

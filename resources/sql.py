@@ -1,7 +1,7 @@
 """SQL made for a source: literals, names, bound parameters, filters, windows, the statements read.
 
 Here: text in one of three dialects, every value through `literal`, every name through `quoted`. Not
-here: running it and knowing a column's type (`duckdb_tables.py`), nor SQL over datasets.
+here: running it and knowing a column's type (`table_reader.py`), nor SQL over datasets.
 """
 
 from __future__ import annotations

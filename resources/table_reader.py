@@ -1,0 +1,223 @@
+"""The plan of reading a table, whatever system has it: types, conditions, partitions, totals.
+
+Here: which declared type a source's type can become without loss, which rows are asked for, to
+which partition a moment belongs, sums exactly. Not here: the course of a reading and the driver
+(`duckdb_tables.py`, `hive_source.py`), nor how a value becomes SQL text (`sql.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from resources import sql
+from resources.errors import PermanentError
+from resources.partition import key_at
+from resources.source import Column, SourceColumn, Span, Table, Totals, Window
+from resources.types import ColumnType
+from resources.yamlfile import nearest
+
+_DIGITS = {"int8": 3, "int16": 5, "int32": 10, "int64": 19}
+_INTS = tuple(_DIGITS)
+
+Step = Literal["same", "widen", "prove"]
+
+
+def step(found: SourceColumn, declared: ColumnType, *, number: bool) -> Step | None:
+    """How a source's column becomes the declared type; None where that could lose something.
+
+    `number`: an exact number whose size the source does not bound (`numeric`, `HUGEINT`).
+    """
+    have, want = found.type, declared
+    if number:
+        fits = want.is_decimal or want.name in _INTS
+        return "prove" if fits else ("widen" if want.name == "string" else None)
+    if have is None:
+        return "widen" if want.name == "string" else None
+    if have == want:
+        return "same"
+    if have.name in _INTS:
+        if want.name in _INTS:
+            return "widen" if _DIGITS[want.name] > _DIGITS[have.name] else "prove"
+        if want.is_decimal:
+            wide = want.precision - want.scale >= _DIGITS[have.name]
+            return "widen" if wide else "prove"
+        if want.name == "float64" and have.name != "int64":
+            return "widen"
+    if have.is_decimal:
+        if want.is_decimal:
+            whole = want.precision - want.scale >= have.precision - have.scale
+            return "widen" if whole and want.scale >= have.scale else "prove"
+        if want.name in _INTS:
+            return "prove"
+    pairs: dict[tuple[str, str], Step] = {
+        ("float32", "float64"): "widen",
+        ("date", "timestamp"): "widen",
+        ("timestamp", "date"): "prove",
+    }
+    if want.name == "string" and (have.name in (*_INTS, "boolean") or have.is_decimal):
+        return "widen"
+    return pairs.get((have.name, want.name))
+
+
+@dataclass(frozen=True)
+class Field:
+    """A declared column with what the source has for it, and the step between them."""
+
+    column: Column
+    found: SourceColumn
+    step: Step
+    sql: str
+    """The column in the source, as SQL text: `q."AMT"`."""
+
+
+class TableReader(ABC):
+    """What every source of tables plans in the same way. Subclasses are the systems."""
+
+    dialect: sql.Dialect
+    route: str
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """The connection and its address, for messages: `'postgres' (host:5432/db)`."""
+
+    @abstractmethod
+    def _number(self, found: SourceColumn) -> bool:
+        """Whether the column holds exact numbers of no bounded size."""
+
+    @abstractmethod
+    def _value(self, field: Field) -> str:
+        """The column as SQL text, cast to the declared type where it is another."""
+
+    def _of(self, table: Table) -> str:
+        return f"{table.shown} of {self.where}"
+
+    def _planned(self, described: Sequence[SourceColumn], table: Table) -> list[Field]:
+        """Every declared column with its plan; all that is wrong with them at once."""
+        found = {column.name: column for column in described}
+        fields: list[Field] = []
+        wrong: list[str] = []
+        for column in table.columns:
+            have = found.get(column.source)
+            if have is None:
+                wrong.append(f"no column {column.source!r}; {nearest(column.source, found)}")
+                continue
+            how = step(have, column.type, number=self._number(have))
+            if how is None:
+                cure = f"declare {have.type.name}" if have.type else "declare string"
+                wrong.append(
+                    f"column {column.source!r} is {have.shown}, which cannot become "
+                    f"{column.type.name} without loss; {cure}, or cast it in a `query`"
+                )
+                continue
+            text = f"q.{sql.quoted(column.source, self.dialect)}"
+            fields.append(Field(column, have, how, text))
+        if wrong:
+            raise PermanentError(f"{self._of(table)}: " + "; ".join(wrong) + ".")
+        return fields
+
+    def _where(self, table: Table, fields: Sequence[Field], span: Span | None) -> list[str]:
+        where = self._chosen(table, fields)
+        if span is not None and not self._bounds_itself(table):
+            window, field, instant = self._window(table, fields)
+            where.append(
+                sql.window_condition(field.sql, window.kind, span, self.dialect, instant=instant)
+            )
+        return where
+
+    def _chosen(self, table: Table, fields: Sequence[Field]) -> list[str]:
+        """The conditions on rows that are in any partition."""
+        where = []
+        if table.filter is not None:
+            columns = [field.column for field in fields]
+            where.append(sql.condition(table.filter, columns, table.params, self.dialect))
+        by_name = {field.column.name: field for field in fields}
+        where += [
+            f"{self._value(by_name[name])} = {sql.literal(value, self.dialect)}"
+            for name, value in table.equal.items()
+        ]
+        return where
+
+    def _bounds_itself(self, table: Table) -> bool:
+        """A query that uses `:start` or `:end` chooses its days itself; they are then checked."""
+        if table.query is None:
+            return False
+        return bool({"start", "end"} & set(sql.placeholders(table.query, self.dialect)))
+
+    def _window(self, table: Table, fields: Sequence[Field]) -> tuple[Window, Field, bool]:
+        window = table.window
+        assert window is not None
+        field = next(f for f in fields if f.column.name == window.column)
+        have = field.found.type.name if field.found.type else ""
+        text = have not in ("date", "timestamp", "timestamptz")
+        if text != (window.kind == "yyyymmdd"):
+            raise PermanentError(
+                f"{self._of(table)}: the window column {field.column.source!r} is "
+                f"{field.found.shown}, so its kind cannot be {window.kind}."
+            )
+        return window, field, have == "timestamptz"
+
+    def _key(self, table: Table, value: Any, span: Span) -> str:
+        when = _as_time(value)
+        if when is None or not span.start <= when < span.end:
+            window = next(
+                c for c in table.columns if table.window and c.name == table.window.column
+            )
+            shown = "a personal value" if window.personal else f"{value!s:.40}"
+            unit = "hour" if span.cadence == "hourly" else "day"
+            raise PermanentError(
+                f"{self._of(table)}: the window column has {shown}, which is no {unit} from "
+                f"{span.start} to before {span.end}. Mend the rows, exclude them by a `filter`, "
+                "or let the query keep to :start and :end."
+            )
+        return key_at(span.cadence, when)
+
+
+def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
+    """The declared columns as Arrow."""
+    return pa.schema([(column.name, column.type.arrow()) for column in columns])
+
+
+def _as_time(value: Any) -> date | None:
+    """The day of a DATE or of yyyymmdd text, a timestamp itself; None for anything else."""
+    if isinstance(value, date):
+        return value
+    text = str(value)
+    if not re.fullmatch(r"[0-9]{8}", text):
+        return None
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return None
+
+
+def sum_of(field: Field, text: str | None) -> Decimal | int | float:
+    declared = field.column.type
+    if declared.name.startswith("float"):
+        return float(text or 0)
+    exact = Decimal(text or 0)
+    return exact if declared.is_decimal else int(exact)
+
+
+def add(parts: Sequence[Totals]) -> Totals:
+    def total(values: Sequence[Any]) -> Any:
+        first, *rest = values
+        for value in rest:
+            first += value
+        return first
+
+    sums: Mapping[str, Any] = {
+        name: total([part.sums[name] for part in parts]) for name in parts[0].sums
+    }
+    return Totals(sum(part.rows for part in parts), sums)
