@@ -61,6 +61,7 @@ class Run:
     """One MLflow run. `link` is its page on a server, the command that shows it for an embedded."""
 
     run_id: str
+    experiment: str
     link: str
 
 
@@ -109,7 +110,7 @@ class Registry:
                 experiment = found.experiment_id
             own = {PARTITION: partition, ASSET: asset, STATE: "running", **tags}
             made = client.create_run(experiment, run_name=partition, tags=_short(own))
-        return Run(made.info.run_id, self._link(experiment, made.info.run_id))
+        return Run(made.info.run_id, experiment, self._link(experiment, made.info.run_id))
 
     def _new_experiment(self, asset: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -176,13 +177,12 @@ class Registry:
             else:
                 self._client.log_figure(run.run_id, content, name)
 
-    def finish(self, run: Run, asset: str, partition: str) -> None:
+    def finish(self, run: Run, partition: str) -> None:
         """This run is the partition's live one; all others of it are superseded."""
         client = self._client
         with self._said("the run"):
-            experiment = client.get_experiment_by_name(asset).experiment_id
             others = client.search_runs(
-                [experiment], f"tags.`{PARTITION}` = '{partition}'", max_results=1000
+                [run.experiment], f"tags.`{PARTITION}` = '{partition}'", max_results=1000
             )
             for one in others:
                 if one.info.run_id == run.run_id or one.data.tags.get(STATE) == "superseded":
@@ -220,9 +220,13 @@ class Registry:
         from mlflow.sklearn import log_model
 
         with self._said("the model"):
+            # By itself it would go to whatever experiment is active, below the working directory.
+            made = self._client.create_logged_model(
+                run.experiment, name="model", source_run_id=run.run_id
+            )
             info = log_model(
                 estimator,
-                name="model",
+                model_id=made.model_id,
                 run_id=run.run_id,
                 signature=infer_signature(features, estimator.predict_proba(features)),
                 input_example=features if example else None,

@@ -113,7 +113,7 @@ def train(job: Job, registry: Registry, land: Callable[[pa.Table], Outcome]) -> 
                 registry.fail(run, "; ".join(map(str, outcome.failed_gates)))
                 return outcome
             moved = compared.decision.wins and registry.crown(job.name, version, job.partition)
-            registry.finish(run, job.asset, job.partition)
+            registry.finish(run, job.partition)
     except BaseException as error:
         if version is not None and not published:
             registry.unregister(job.name, version)
