@@ -1,4 +1,4 @@
-"""What a Dagster graph says of Airflow, in the metadata of its assets.
+"""What a Dagster graph says of Airflow, in the metadata of its assets, jobs and schedules.
 
 Here: the names of the keys, what each may hold, and reading them with all mistakes at once. Any
 Dagster project can write these keys; nothing of the lake is needed. Not here: DAG files.
@@ -13,18 +13,23 @@ from typing import Any
 
 PREFIX = "airflow/"
 
-_TASK_ID = re.compile(r"[A-Za-z0-9_.-]{1,250}")
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,250}")
 
 
 @dataclass(frozen=True)
 class Hints:
-    """The `airflow/…` keys of one asset, None where it gives none.
+    """The `airflow/…` keys of one asset, job or schedule, None where it gives none.
 
     `retries` counts tries after the first, `priority` is Airflow's priority_weight, `docker_url`
-    is a daemon's address (`unix://…`, `tcp://host:2375`).
+    is a daemon's address (`unix://…`, `tcp://host:2375`). Of jobs and schedules alone: `export`
+    (False: no DAG unless all are asked for), `schedule` (`@once`, of a job without one), `dag_id`
+    (kept from an old DAG), `messages` (Airflow connections that are told of failure and success),
+    `params` (name: {type, default, help}).
     """
 
     tags: Sequence[str] | None = None
+    title: str | None = None
+    owner: str | None = None
     task_id: str | None = None
     queue: str | None = None
     runner: str | None = None
@@ -34,23 +39,56 @@ class Hints:
     priority: int | None = None
     params: Mapping[str, Any] | None = None
     retries: int | None = None
+    export: bool | None = None
+    schedule: str | None = None
+    dag_id: str | None = None
+    messages: Sequence[str] | None = None
 
+    def over(self, other: Hints) -> Hints:
+        """What is said here, else what `other` says: the nearer wins."""
+        both = {one.name: (getattr(self, one.name), getattr(other, one.name)) for one in _FIELDS}
+        return Hints(**{name: b if a is None else a for name, (a, b) in both.items()})
+
+
+_FIELDS = fields(Hints)
 
 _KINDS: dict[str, type] = {
     "tags": list,
+    "messages": list,
     "params": dict,
     "priority": int,
     "retries": int,
+    "export": bool,
 }
+
+#: The types of a parameter in JSON schema, which is what Airflow's form knows.
+PARAM_TYPES = {
+    "string": {"type": "string"},
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+}
+
+_PYTHON: dict[str, Any] = {
+    "string": str,
+    "int": int,
+    "float": (int, float),
+    "boolean": bool,
+    "date": str,
+}
+
+#: What a run may be asked for besides its parameters.
+RESERVED_PARAMS = ("partition", "from", "to", "tick")
 
 
 def read_hints(name: str, metadata: Mapping[str, Any]) -> Hints:
-    """The hints in the metadata of the asset `name`; ValueError names every mistake.
+    """The hints in the metadata of `name`; ValueError names every mistake.
 
     >>> read_hints("a", {"airflow/queue": "s21", "lake/title": "매출"}).queue
     's21'
     """
-    allowed = [field.name for field in fields(Hints)]
+    allowed = [field.name for field in _FIELDS]
     found: dict[str, Any] = {}
     mistakes = []
     for key, wrapped in metadata.items():
@@ -58,17 +96,48 @@ def read_hints(name: str, metadata: Mapping[str, Any]) -> Hints:
             continue
         word = key.removeprefix(PREFIX)
         value: Any = getattr(wrapped, "value", wrapped)
-        kind = _KINDS.get(word, str)
         if word not in allowed:
             mistakes.append(f"{key} is unknown; allowed: {', '.join(allowed)}")
-        elif isinstance(value, bool) or not isinstance(value, kind):
-            mistakes.append(f"{key} is {value!r}")
-        elif word == "runner" and value not in ("shell", "docker"):
-            mistakes.append(f"{key} is {value!r}; allowed: shell, docker")
-        elif word == "task_id" and not _TASK_ID.fullmatch(str(value)):
-            mistakes.append(f"{key} is {value!r}; allowed: letters, digits, _ . - up to 250")
+            continue
+        mistake = _mistake(word, value)
+        if mistake:
+            mistakes.append(f"{key} {mistake}")
         else:
             found[word] = value
     if mistakes:
         raise ValueError(f"{name}: " + "; ".join(mistakes))
     return Hints(**found)
+
+
+def _mistake(word: str, value: Any) -> str:
+    """What is wrong with a value, or ''."""
+    kind: Any = _KINDS.get(word, str)
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
+        return f"is {value!r}"
+    if word == "runner" and value not in ("shell", "docker"):
+        return f"is {value!r}; allowed: shell, docker"
+    if word == "schedule" and value != "@once":
+        return f"is {value!r}; allowed: @once (anything else is a Dagster schedule)"
+    if word in ("task_id", "dag_id") and not _ID.fullmatch(str(value)):
+        return f"is {value!r}; allowed: letters, digits, _ . - up to 250"
+    if kind is list and not all(isinstance(one, str) and 0 < len(one) <= 100 for one in value):
+        return f"is {value!r}; allowed: texts of 1 to 100 characters"
+    if word == "retries" and value < 0:
+        return f"is {value!r}; allowed: 0 and more"
+    if word == "params":
+        return "; ".join(filter(None, (_param_mistake(*one) for one in value.items())))
+    return ""
+
+
+def _param_mistake(name: str, param: Any) -> str:
+    if not name.isidentifier() or name in RESERVED_PARAMS:
+        return f"{name!r} is no name; allowed: an identifier, not {', '.join(RESERVED_PARAMS)}"
+    if not isinstance(param, dict) or set(param) - {"type", "default", "help"}:
+        return f"{name} is {param!r}; allowed: type, default, help"
+    kind, default = param.get("type"), param.get("default")
+    if kind not in PARAM_TYPES:
+        return f"{name}: type is {kind!r}; allowed: {', '.join(PARAM_TYPES)}"
+    python = _PYTHON[kind]
+    if isinstance(default, bool) != (kind == "boolean") or not isinstance(default, python):
+        return f"{name}: default is {default!r}, not of type {kind}"
+    return ""

@@ -1,0 +1,121 @@
+"""`python -m airflow_bridge export | run`, for any Dagster project.
+
+Here: arguments, and mistakes told without a traceback. Not here: what the two do (`export.py`,
+`command.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_bridge.command import Task, run
+from airflow_bridge.errors import BridgeError, UsageError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from airflow_bridge.location import Location
+
+_EXPORT = """\
+examples:
+  python -m airflow_bridge export -m my_project.definitions --to dags
+  python -m airflow_bridge export -m my_project.definitions --to dags --check"""
+
+_RUN = """\
+Tasks of exported DAGs call this; the UI of Airflow shows the whole call under "Rendered Template".
+exit codes: 0 done, 1 failed, 2 wrong usage, 65 permanent failure, 75 not yet, 99 skipped, 143
+stopped. An asset chooses one by dagster.Failure(metadata={"exit_code": 65})."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    words = _parser().parse_args(arguments)
+    try:
+        if words.verb == "run":
+            return _run(words)
+        return _export(words)
+    except BridgeError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_bridge", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    raw = argparse.RawDescriptionHelpFormatter
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("-m", "--module", required=True, help="the module of the Definitions")
+    where.add_argument("--attribute", default="defs", help="its variable, else defs")
+    where.add_argument("--location", help="the code location's name, else the module's")
+
+    export = verbs.add_parser(
+        "export", parents=[where], help="write DAG files", epilog=_EXPORT, formatter_class=raw
+    )
+    export.add_argument("--to", required=True, type=Path, metavar="DIR")
+    export.add_argument("--command", help="what tasks call, else `python -m airflow_bridge`")
+    export.add_argument("--all", action="store_true", help="also what says airflow/export: False")
+    how = export.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="list all differences, end with 1")
+    how.add_argument("--dry-run", action="store_true", help="only say what would be written")
+    export.add_argument("--prune", action="store_true", help="remove files of jobs that are gone")
+    export.add_argument("--json", action="store_true", help="one JSON document instead")
+
+    task = verbs.add_parser(
+        "run", parents=[where], help="what a task calls", epilog=_RUN, formatter_class=raw
+    )
+    task.add_argument("--job", required=True)
+    task.add_argument("--schedule")
+    task.add_argument("--tick", metavar="JSON", help="the DAG run's moment, conf and params")
+    task.add_argument("--asset", action="append", default=[], metavar="KEY")
+    task.add_argument("--meaning", metavar="JSON", help="what the task `tick` gave")
+    task.add_argument("--origin", default="{}", metavar="JSON", help="dag_id, run_id, task_id …")
+    return parser
+
+
+def _location(words: argparse.Namespace) -> Location:
+    from airflow_bridge.location import Location
+
+    # Where `python -m` is started is where a project's modules are found, as with dagster -m.
+    return Location(words.module, words.attribute, words.location or words.module)
+
+
+def _run(words: argparse.Namespace) -> int:
+    task = Task(words.job, words.schedule, words.tick, words.asset, words.meaning, words.origin)
+    return run(_location(words), task, _instance, {})
+
+
+def _instance() -> dg.DagsterInstance:
+    import dagster as dg
+
+    if not os.environ.get("DAGSTER_HOME"):
+        raise UsageError(
+            "DAGSTER_HOME is not set, so there is no instance to keep the history in. Set it for "
+            "the Airflow workers to the folder with the dagster.yaml of the Dagster UI."
+        )
+    return dg.DagsterInstance.get()
+
+
+def _export(words: argparse.Namespace) -> int:
+    from airflow_bridge.export import Wish, export, show
+
+    command = words.command or f"{Path(sys.executable).name} -m airflow_bridge"
+    wish = Wish(
+        folder=words.to,
+        command=command,
+        remake=f"python -m airflow_bridge export -m {words.module} --to DIR",
+        everything=words.all,
+        prune=words.prune,
+        write=not (words.check or words.dry_run),
+    )
+    done = export(_location(words), wish)
+    print(show(done, wish, words.json))  # noqa: T201
+    return 1 if words.check and done.differs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""`run`: what a task of an exported DAG calls, in three steps: arguments, work, one line of JSON.
+
+Here: reading what the DAG file passes, standard output kept for the result, exit codes. Not here:
+what a tick means (`ticks.py`) and materialising (`materialise.py`), which are imported only once
+the arguments are sound.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_bridge.errors import SKIPPED, BridgeError, UsageError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from airflow_bridge.location import Location
+
+#: What of a DAG run becomes tags `airflow/…` of its Dagster runs.
+ORIGIN = ("dag_id", "run_id", "task_id", "try_number", "user", "log_url")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task calls: the first one of a DAG run gives `tick`, the others assets and `meaning`.
+
+    `tick`, `meaning` and `origin` are JSON, as the DAG file passes it.
+    """
+
+    job: str
+    schedule: str | None = None
+    tick: str | None = None
+    assets: Sequence[str] = ()
+    meaning: str | None = None
+    origin: str = "{}"
+
+
+def run(
+    location: Location,
+    task: Task,
+    open_instance: Callable[[], AbstractContextManager[dg.DagsterInstance]],
+    codes: Mapping[str, int],
+) -> int:
+    """Carry out `task`; its result is the last line of standard output. Returns the exit code.
+
+    Airflow keeps the last line of standard output and standard error together, so everything else
+    goes to standard error, early, and nothing after the result.
+    """
+    result = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        code, document = _carry_out(location, task, open_instance, codes)
+    except BridgeError as error:
+        code, document = error.exit_code, {"ok": False, "error": str(error)}
+    if not document.get("ok", True):
+        reasons = document.get("failed", {"": document.get("error")})
+        for name, reason in reasons.items():
+            print(f"{name}: {reason}" if name else reason, file=sys.stderr)  # noqa: T201
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.write(result, (json.dumps(document, ensure_ascii=False) + "\n").encode())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    if code > 128:
+        from airflow_bridge.stop import kill_left
+
+        kill_left()
+    return code
+
+
+def _carry_out(
+    location: Location,
+    task: Task,
+    open_instance: Callable[[], AbstractContextManager[dg.DagsterInstance]],
+    codes: Mapping[str, int],
+) -> tuple[int, dict[str, Any]]:
+    if (task.tick is None) == (task.meaning is None) or bool(task.assets) != bool(task.meaning):
+        raise UsageError("A task gives either --tick, or --meaning with at least one --asset.")
+    if task.tick is not None:
+        return _mean(location, task, _json("--tick", task.tick), open_instance)
+    from airflow_bridge.materialise import materialise
+    from airflow_bridge.ticks import Meaning
+
+    try:
+        meaning = Meaning.of(_json("--meaning", task.meaning or ""))
+    except (KeyError, TypeError):
+        raise UsageError(
+            f"--meaning is {task.meaning}, not what the task `tick` of the DAG run gave; clear the "
+            "task tick, so that it runs again before this one."
+        ) from None
+    origin = {name: str(value) for name, value in _json("--origin", task.origin).items() if value}
+    named = {name: origin[name] for name in ORIGIN if name in origin}
+    with open_instance() as instance:
+        done = materialise(instance, location, task.job, task.assets, meaning, named, codes)
+    return done.exit_code, done.document()
+
+
+def _mean(
+    location: Location,
+    task: Task,
+    asked: Mapping[str, Any],
+    open_instance: Callable[[], AbstractContextManager[dg.DagsterInstance]],
+) -> tuple[int, dict[str, Any]]:
+    from airflow_bridge.materialise import say
+    from airflow_bridge.ticks import Asked, meaning
+
+    repository = location.load()
+    names = [one.name for one in repository.schedule_defs]
+    if task.job not in repository.job_names or task.schedule not in (None, *names):
+        raise UsageError(
+            f"{location.module} has no job {task.job!r} or no schedule {task.schedule!r}: it is "
+            "not what this DAG was exported from. Export the DAG files again."
+        )
+    schedule = repository.get_schedule_def(task.schedule) if task.schedule else None
+    asking = Asked(asked["time"], asked.get("conf") or {}, asked.get("params") or {})
+    with open_instance() as instance:
+        found = meaning(repository, repository.get_job(task.job), schedule, asking, instance)
+    if found.tick:
+        say(f"Airflow gave {asking.wish('tick') or asking.time}; the tick is {found.tick}.")
+    if found.skip is not None:
+        say(f"Skipped: {found.skip}")
+        return SKIPPED, found.document()
+    say(f"Partitions: {found.shown or 'none, the assets have none'}.")
+    return 0, found.document()
+
+
+def _json(name: str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+        # A task's result is text for Airflow, so it arrives as JSON in JSON.
+        found = json.loads(found) if isinstance(found, str) else found
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(f"{name} is no JSON object: {text}")
+    return found

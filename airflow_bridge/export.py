@@ -1,0 +1,313 @@
+"""DAGs as files: the text of each, written whole or not at all, and how a folder differs from it.
+
+Here: literals, the header, writing, checking and pruning. Not here: what is exported (`graph.py`)
+and the code in the files (`prelude.py`, copied as it is).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from airflow_bridge.errors import UsageError
+from airflow_bridge.graph import Dag, Task, read_dags
+from airflow_bridge.location import Location
+from airflow_bridge.metadata import PARAM_TYPES
+
+#: The first line of each file: whether it is one of ours, and of which code location.
+_MARK = "# airflow-bridge {version}: {module}, location {location}. Generated; do not edit."
+_MARKED = re.compile(r"# airflow-bridge \S+: (\S+), location (.+)\. Generated; do not edit\.")
+
+_WIDE = 100
+
+#: Seconds; where the wait between tries grows, it grows to this.
+LONGEST_DELAY = 3600
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an export is asked for. `command` is what tasks call, `remake` what made the files."""
+
+    folder: Path
+    command: str
+    remake: str
+    everything: bool = False
+    prune: bool = False
+    write: bool = True
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that is, or would be, `new`, `changed`, `left over` or `removed`."""
+
+    name: str
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of a folder, or would; `same` files were left as they are."""
+
+    changes: Sequence[Change]
+    same: int
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.changes)
+
+
+def export(location: Location, wish: Wish) -> Exported:
+    """Write the DAG files of a code location into a folder, or say how it differs.
+
+    All files are made before the first is written, and each is put in place at once; those that are
+    as they should be keep their time, so that Airflow does not parse them again.
+    """
+    files = render(location, wish)
+    if not wish.write and not wish.folder.is_dir():
+        return Exported([Change(name, "new") for name in files], 0)
+    try:
+        if wish.write:
+            wish.folder.mkdir(parents=True, exist_ok=True)
+        changes = list(_changes(location, wish, files))
+        for change in changes if wish.write else ():
+            _carry_out(wish.folder, change, files)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}. Name a folder with --to.") from None
+    changed = sum(change.name in files for change in changes)
+    return Exported(changes, len(files) - changed)
+
+
+def render(location: Location, wish: Wish) -> dict[str, str]:
+    """File name → text, of every DAG; the same graph gives the same bytes."""
+    dags = read_dags(location.load(), wish.everything)
+    made_by = {asset: dag.dag_id for dag in dags for task in dag.tasks for asset in task.assets}
+    prelude = Path(__file__).with_name("prelude.py").read_text(encoding="utf-8")
+    return {f"{dag.dag_id}.py": _file(location, wish, dag, made_by, prelude) for dag in dags}
+
+
+def show(done: Exported, wish: Wish, as_json: bool) -> str:
+    """What to tell of it."""
+    if as_json:
+        told = {"folder": str(wish.folder), "written": wish.write, "same": done.same}
+        told["changes"] = [vars(change) for change in done.changes]
+        return json.dumps(told, ensure_ascii=False, indent=2)
+    lines = [f"{one.kind:9} {one.name}{one.detail and ': ' + one.detail}" for one in done.changes]
+    where = f"{wish.folder}: {done.same} as it should be, {len(done.changes)} "
+    return "\n".join([*lines, where + ("changed" if wish.write else "to change")])
+
+
+def _changes(location: Location, wish: Wish, files: Mapping[str, str]) -> Iterator[Change]:
+    for name, text in files.items():
+        path = wish.folder / name
+        if not path.exists():
+            yield Change(name, "new")
+            continue
+        found = path.read_text(encoding="utf-8", errors="replace")
+        if not _MARKED.match(found):
+            raise UsageError(
+                f"{path} was not written by an export and has the name of a DAG file. Move it, or "
+                "export into another folder."
+            )
+        if found != text:
+            yield Change(name, "changed", _first_difference(found, text))
+    for path in sorted(wish.folder.glob("*.py")):
+        first = path.open(encoding="utf-8", errors="replace").readline()
+        mark = _MARKED.match(first)
+        ours = mark and mark.groups() == (location.module, location.name)
+        if ours and path.name not in files:
+            yield Change(path.name, "removed" if wish.prune else "left over")
+
+
+def _first_difference(found: str, text: str) -> str:
+    """The first line of `found` that is not as it should be."""
+    here, there = found.splitlines(), text.splitlines()
+    for number, (one, other) in enumerate(zip(here, there, strict=False), 1):
+        if one != other:
+            return f"line {number} is {one.strip()[:60]!r}, should be {other.strip()[:60]!r}"
+    return f"it has {len(here)} lines, should have {len(there)}"
+
+
+def _carry_out(folder: Path, change: Change, files: Mapping[str, str]) -> None:
+    path = folder / change.name
+    if change.kind == "removed":
+        path.unlink()
+    elif change.name in files:
+        # Airflow reads *.py only, at any moment.
+        hidden = folder / f".{change.name}.{uuid.uuid4().hex}"
+        try:
+            hidden.write_text(files[change.name], encoding="utf-8")
+            os.replace(hidden, path)  # noqa: PTH105 (the atomic one)
+        finally:
+            hidden.unlink(missing_ok=True)
+
+
+# -- the text of a file
+
+
+def _file(
+    location: Location, wish: Wish, dag: Dag, made_by: Mapping[str, str], prelude: str
+) -> str:
+    mark = _MARK.format(
+        version=version("airflow-bridge"), module=location.module, location=location.name
+    )
+    remake = f"# Written again by: {wish.remake}"
+    spec = literal(_spec(location, wish, dag, made_by))
+    return f"{mark}\n{remake}\nPIPELINE = {spec}\n\n{prelude}"
+
+
+def _spec(location: Location, wish: Wish, dag: Dag, made_by: Mapping[str, str]) -> dict[str, Any]:
+    """All that a file holds of its pipeline; the prelude makes the DAG of it."""
+    shared, own = _arguments(dag)
+    tasks = [
+        {
+            "assets": list(task.assets),
+            "after": list(task.after),
+            **({"group": task.group} if task.group else {}),
+            "task": {"task_id": task.task_id, **mine, "doc_md": task.title},
+        }
+        for task, mine in zip(dag.tasks, own, strict=True)
+    ]
+    return {
+        "title": dag.title,
+        "schedule": dag.cron,
+        "timezone": dag.zone,
+        "start_date": dag.start,
+        "dag": {
+            "dag_id": dag.dag_id,
+            "description": dag.description or dag.title,
+            "tags": list(dag.hints.tags or ()),
+            "catchup": False,
+            "max_active_runs": 1,
+            "doc_md": _document(dag, made_by),
+        },
+        "default_args": {"owner": dag.owner, **shared},
+        "params": _params(dag),
+        "messages": list(dag.hints.messages or ()),
+        "command": _command(location, wish, dag),
+        "tasks": tasks,
+    }
+
+
+def _command(location: Location, wish: Wish, dag: Dag) -> str:
+    words = ["run", "--module", location.module]
+    if location.attribute != "defs":
+        words += ["--attribute", location.attribute]
+    words += ["--location", location.name, "--job", dag.job]
+    words += ["--schedule", dag.schedule] if dag.schedule else []
+    return f"{wish.command} {shlex.join(words)}"
+
+
+def _task_arguments(task: Task) -> dict[str, Any]:
+    """Where and how often a task runs, in Airflow's words."""
+    hints = task.hints
+    told = {
+        "queue": hints.queue,
+        "priority_weight": hints.priority,
+        "retries": hints.retries,
+        "retry_delay": task.retry_delay,
+        "retry_exponential_backoff": task.backoff,
+        "max_retry_delay": max(LONGEST_DELAY, task.retry_delay) if task.backoff else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _arguments(dag: Dag) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What all tasks are told, as the first one has it (`tick` too), and where others differ.
+
+    A pool belongs to the task that has it: resolving a tick takes nothing from a source system.
+    """
+    every = [_task_arguments(task) for task in dag.tasks]
+    shared = {name: value for name, value in every[0].items() if all(name in one for one in every)}
+    own = [
+        {name: value for name, value in one.items() if shared.get(name) != value} for one in every
+    ]
+    for mine, task in zip(own, dag.tasks, strict=True):
+        if task.hints.pool:
+            mine["pool"] = task.hints.pool
+    return shared, own
+
+
+def _params(dag: Dag) -> dict[str, Any]:
+    """The form of a manual run: the partitions to make, and the parameters of the pipeline."""
+    found: dict[str, Any] = {}
+    if dag.partitions:
+        like = {"daily": "2025-07-01", "monthly": "2025-07"}[dag.partitions]
+        helps = {
+            "partition": f"one partition, such as {like}; empty: that of the tick",
+            "from": f"of a range: the first partition, such as {like}",
+            "to": "of a range: the last partition",
+        }
+        for name, text in helps.items():
+            found[name] = {"default": None, "type": ["null", "string"], "description": text}
+    for name, param in (dag.hints.params or {}).items():
+        found[name] = {"default": param["default"], **PARAM_TYPES[param["type"]]}
+        if param.get("help"):
+            found[name]["description"] = param["help"]
+    return found
+
+
+def _document(dag: Dag, made_by: Mapping[str, str]) -> str:
+    """What Airflow shows of a DAG, in Markdown."""
+    lines = [f"### {dag.title}", "", f"Owner: {dag.owner}", ""]
+    if dag.description not in ("", dag.title):
+        lines[2:2] = [dag.description, ""]
+    lines += ["| asset | | made from |", "|---|---|---|"]
+    inside = {asset for task in dag.tasks for asset in task.assets}
+    upstream: set[str] = set()
+    for task in dag.tasks:
+        upstream |= {made_by[one] for one in task.inputs if one in made_by and one not in inside}
+        cells = (", ".join(task.assets), task.title, ", ".join(task.inputs))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    if upstream:
+        lines += ["", f"Reads what these DAGs make: {', '.join(sorted(upstream))}"]
+    return "\n".join(lines) + "\n"
+
+
+# -- literals
+
+
+def literal(value: Any, indent: int = 0) -> str:
+    """A Python literal that is pleasant to read: short things on one line, texts line by line.
+
+    >>> literal({"a": [1, 2]})
+    '{"a": [1, 2]}'
+    """
+    flat = _flat(value)
+    if indent + len(flat) <= _WIDE and "\\n" not in flat:
+        return flat
+    inner = " " * (indent + 4)
+    end = "\n" + " " * indent
+    if isinstance(value, dict) and value:
+        items = (f"{_flat(name)}: {literal(one, indent + 4)}" for name, one in value.items())
+        return "{\n" + "".join(f"{inner}{item},\n" for item in items) + " " * indent + "}"
+    if isinstance(value, list) and value:
+        return (
+            "[\n"
+            + "".join(f"{inner}{literal(one, indent + 4)},\n" for one in value)
+            + (" " * indent + "]")
+        )
+    if isinstance(value, str) and "\n" in value:
+        lines = (f"{inner}{_flat(line)}" for line in value.splitlines(keepends=True))
+        return "(\n" + "\n".join(lines) + end + ")"
+    return flat
+
+
+def _flat(value: Any) -> str:
+    """`repr`, with double quotes around texts where that needs no escape."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flat(one)}: {_flat(its)}" for one, its in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flat, value)) + "]"
+    told = repr(value)
+    if isinstance(value, str) and told.startswith("'") and '"' not in told and "\\'" not in told:
+        return f'"{told[1:-1]}"'
+    return told

@@ -1,0 +1,224 @@
+"""What a DAG run means: which partitions, run config and tags, or why nothing is to be done.
+
+Here: the moment Airflow gives, floored to the schedule's last tick in the schedule's own zone, and
+Dagster asked what that tick requests; a run that names its partitions itself. Not here: running.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.definitions.partitions.definition import TimeWindowPartitionsDefinition
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+from dagster._utils.schedules import reverse_cron_string_iterator
+
+from airflow_bridge.errors import UsageError
+from airflow_bridge.metadata import RESERVED_PARAMS
+
+#: Set while a schedule is asked for the meaning of a tick, to that tick. A schedule that lets
+#: Airflow fire it skips where it is not set: there Dagster's own daemon asks.
+TICK_VARIABLE = "AIRFLOW_BRIDGE_TICK"
+
+_PARTITION_TAGS = (
+    PARTITION_NAME_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    ASSET_PARTITION_RANGE_END_TAG,
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a DAG run says of itself: its moment (ISO, with offset), `conf`, and parameters."""
+
+    time: str
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def wish(self, name: str) -> str | None:
+        """`partition`, `from`, `to` or `tick`: of the run's conf, else of the form."""
+        found = self.conf.get(name)
+        return str(found) if found else str(self.params.get(name) or "") or None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One thing to materialise: the partitions first to last ('' where there are none).
+
+    `assets` None: all of the job's.
+    """
+
+    first: str
+    last: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    assets: Sequence[str] | None = None
+
+    @property
+    def shown(self) -> str:
+        return self.first if self.first == self.last else f"{self.first}…{self.last}"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a DAG run means. It travels as JSON: every task and every retry reads the same."""
+
+    tick: str
+    requests: Sequence[Request]
+    params: Mapping[str, Any]
+    skip: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The partitions in words, for people."""
+        return ", ".join(dict.fromkeys(filter(None, (one.shown for one in self.requests))))
+
+    def document(self) -> dict[str, Any]:
+        return {"partition": self.shown, **asdict(self)}
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> Meaning:
+        """The meaning that `document` gave."""
+        requests = [Request(**one) for one in document["requests"]]
+        return Meaning(document["tick"], requests, document["params"], document["skip"])
+
+
+def meaning(
+    repository: dg.RepositoryDefinition,
+    job: dg.JobDefinition,
+    schedule: dg.ScheduleDefinition | None,
+    asked: Asked,
+    instance: dg.DagsterInstance,
+) -> Meaning:
+    """What the DAG run `asked` for means; UsageError where it asks for what there is not."""
+    params = {name: value for name, value in asked.params.items() if name not in RESERVED_PARAMS}
+    named = _named(job, asked)
+    if named is not None:
+        first, last = named
+        config = job.get_run_config_for_partition_key(first) if first == last else job.run_config
+        return Meaning("", [Request(first, last, config or {})], params)
+    zone = (schedule.execution_timezone if schedule else None) or _zone(job)
+    moment = _moment(asked, zone)
+    if schedule is None:
+        return _without_schedule(job, moment, params)
+    tick = last_tick(str(schedule.cron_schedule), zone, moment)
+    with _asking(tick):
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=tick, repository_def=repository
+        )
+        found = schedule.evaluate_tick(context)
+    requests = [_request(job, one) for one in found.run_requests or []]
+    skip = None if requests else found.skip_message or "The schedule asks for nothing."
+    return Meaning(tick.isoformat(), requests, params, skip)
+
+
+def last_tick(cron: str, zone: str, moment: datetime) -> datetime:
+    """The last tick of `cron` in `zone` that is not after `moment`; in that zone itself.
+
+    Airflow gives the tick to a scheduled run and about now to a manual one; a schedule's function
+    reads weekdays and hours, so the tick has the schedule's own zone.
+    """
+    for found in reverse_cron_string_iterator(moment.timestamp() + 1, cron, zone):
+        if found.timestamp() <= moment.timestamp():
+            return found.astimezone(ZoneInfo(zone))
+    raise UsageError(f"The cron {cron!r} has no tick before {moment.isoformat()}.")
+
+
+def _moment(asked: Asked, zone: str) -> datetime:
+    text = asked.wish("tick") or asked.time
+    try:
+        if len(text) <= len("2025-07-01"):
+            raise ValueError(text)
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise UsageError(
+            f"The tick {text!r} is no time; write one as 2025-07-02T06:00 ({zone}), with its "
+            "offset where it is another zone's: 2025-07-02T06:00+09:00."
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(zone))
+
+
+def _named(job: dg.JobDefinition, asked: Asked) -> tuple[str, str] | None:
+    """The partitions that the run names itself, first and last."""
+    one, first, last = asked.wish("partition"), asked.wish("from"), asked.wish("to")
+    if not (one or first or last):
+        return None
+    if (one and (first or last)) or not (one or (first and last)) or asked.wish("tick"):
+        raise UsageError(
+            "A run names one partition, or both from and to, or a tick: "
+            '{"partition": "2025-07-01"}, {"from": "2025-07-01", "to": "2025-07-31"} or '
+            '{"tick": "2025-07-02T06:00"}.'
+        )
+    partitions = job.partitions_def
+    if partitions is None:
+        raise UsageError(
+            f"{job.name} has no partitions; run it without partition, from and to, or give a tick."
+        )
+    first, last = one or first or "", one or last or ""
+    for key in (first, last):
+        if not partitions.has_partition_key(key):
+            raise UsageError(f"{key!r} is no partition of {job.name}; {_extent(partitions)}.")
+    keys = partitions.get_partition_keys()
+    if keys.index(first) > keys.index(last):
+        raise UsageError(f"from {first!r} is after to {last!r}; give the earlier one first.")
+    return first, last
+
+
+def _extent(partitions: dg.PartitionsDefinition[Any]) -> str:
+    first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
+    return f"there are {first} to {last}" if first else "there is none yet"
+
+
+def _zone(job: dg.JobDefinition) -> str:
+    partitions = job.partitions_def
+    return partitions.timezone if isinstance(partitions, TimeWindowPartitionsDefinition) else "UTC"
+
+
+def _without_schedule(
+    job: dg.JobDefinition, moment: datetime, params: Mapping[str, Any]
+) -> Meaning:
+    """A DAG without a schedule takes the newest partition that has ended."""
+    moment = moment.astimezone(ZoneInfo(_zone(job)))
+    tick = moment.isoformat()
+    partitions = job.partitions_def
+    if partitions is None:
+        return Meaning(tick, [Request("", "", job.run_config or {})], params)
+    with partition_loading_context(effective_dt=moment):
+        key = partitions.get_last_partition_key()
+    if key is None:
+        return Meaning(tick, [], params, "No partition ends before this time.")
+    return Meaning(tick, [Request(key, key, job.get_run_config_for_partition_key(key))], params)
+
+
+def _request(job: dg.JobDefinition, asked: dg.RunRequest) -> Request:
+    tags = dict(asked.tags)
+    key = asked.partition_key or tags.get(PARTITION_NAME_TAG, "")
+    first = tags.get(ASSET_PARTITION_RANGE_START_TAG, key)
+    last = tags.get(ASSET_PARTITION_RANGE_END_TAG, key)
+    return Request(
+        first,
+        last,
+        dict(asked.run_config or job.run_config or {}),
+        {name: value for name, value in tags.items() if name not in _PARTITION_TAGS},
+        [key.to_user_string() for key in asked.asset_selection] if asked.asset_selection else None,
+    )
+
+
+@contextmanager
+def _asking(tick: datetime) -> Iterator[None]:
+    os.environ[TICK_VARIABLE] = tick.isoformat()
+    try:
+        yield
+    finally:
+        del os.environ[TICK_VARIABLE]
