@@ -32,6 +32,9 @@ _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2)
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 60
 
+#: Seconds before each look at the length of a file that was sent.
+_CLOSING = (0.0, 0.2, 0.5, 1.0)
+
 #: Bytes an upload keeps: what waits to be sent, in pieces. 4 MiB of them keep the encoder busy.
 _PIECE = 1 << 20
 _PIECES = 4
@@ -286,14 +289,21 @@ class Upload:
         self._end()
         if self._failed:
             raise self._failed
-        there = self._hdfs.status(self.path)
-        # The answer 201 proves nothing: it comes with the first byte.
-        if there is None or there.bytes != self.bytes:
-            raise self._hdfs.why_short(self.path)
-        return there
+        # The answer 201 proves nothing: it is the same where a quota or a NameNode that went away
+        # cut the file short. One that is not closed yet, as with a slow last block, is short too.
+        for pause in _CLOSING:
+            time.sleep(pause)
+            there = self._hdfs.status(self.path)
+            if there is not None and there.bytes == self.bytes:
+                return there
+        raise self._hdfs.why_short(self.path)
 
     def abort(self) -> None:
-        """Break the request off; what was sent may lie there."""
+        """Send nothing more; what was sent lies there.
+
+        The request ends in order. Broken off, it would be followed by a removal that comes before
+        the DataNode has made the file.
+        """
         self._aborted = True
         self._end()
 
@@ -318,12 +328,9 @@ class Upload:
         def pieces() -> Iterator[bytes]:
             nonlocal ended
             while (piece := self._queue.get()) is not None:
-                if self._aborted:
-                    break
-                yield piece
+                if not self._aborted:
+                    yield piece
             ended = True
-            if self._aborted:
-                raise _Aborted
 
         try:
             answer = self._hdfs._client._request("PUT", location, data=pieces())
@@ -331,8 +338,6 @@ class Upload:
                 raise _error(answer)
             if not ended:
                 raise self._hdfs.why_short(self.path)
-        except _Aborted:
-            pass
         except LakeError as error:
             self._failed = error
         except Exception as error:
@@ -340,10 +345,6 @@ class Upload:
         # The writer must not wait for a place in the queue that nobody empties.
         while not ended:
             ended = self._queue.get() is None
-
-
-class _Aborted(Exception):
-    """The writer gave up."""
 
 
 def _error(answer: requests.Response) -> Exception:
