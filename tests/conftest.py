@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 
 from tests.servers.hdfs import HdfsServer, running_hdfs
+from tests.servers.hive import HiveServer, running_hive
 from tests.servers.postgres import NoServer, PostgresServer, running_postgres
 
 Server = TypeVar("Server")
@@ -52,3 +53,21 @@ def postgres_server() -> Iterator[PostgresServer]:
 def hdfs_server() -> Iterator[HdfsServer]:
     """A real HDFS, one a test process; never killed, so tests take a folder of their own in it."""
     yield from _started("HDFS", running_hdfs())
+
+
+@pytest.fixture(scope="session")
+def hive_server(hdfs_server: HdfsServer) -> Iterator[HiveServer]:
+    """A real HiveServer2 on `hdfs_server`, its JVM in Seoul; tests make databases of their own."""
+    yield from _started("Hive", running_hive(hdfs_server))
+
+
+@pytest.fixture(scope="session")
+def _two_processes() -> Iterator[HdfsServer]:
+    yield from _started("HDFS", running_hdfs(separate=True))
+
+
+@pytest.fixture
+def breakable_hdfs(_two_processes: HdfsServer) -> Iterator[HdfsServer]:
+    """An HDFS whose NameNode and DataNode a test may kill; whole again for the next test."""
+    yield _two_processes
+    _two_processes.repair()

@@ -46,15 +46,16 @@ _PACKAGES = (
 _HDFS_ONLY = ("jersey1-", "jsr311-api-", "commons-daemon-")
 _HIVE_ONLY = ("com.android.json-",)
 
-#: Jars of Spark's own, half of the 244 MB; neither server loads a class of them. (HiveServer2 is in
-#: `spark-hive-thriftserver`: Spark carries Hive's `service` module there, in Java, as it was.)
+#: Jars of Spark's that no class of the two servers names: half of the 244 MB. (HiveServer2 is in
+#: `spark-hive-thriftserver`, where Spark carries Hive's `service` module in Java, as it was but for
+#: Spark's copy of guava and its shutdown hooks: hence `spark-core` and `spark-network-common`.)
 _UNUSED = """
     arpack_ arrow- breeze chill flatbuffers- hk2- jersey- json4s- jtransforms- kubernetes-
     machinist_ macro-compat_ mesos- okhttp- orc- py4j- pyrolite- scala-compiler- scala-parser-
-    scala-reflect- scala-xml_ shapeless_ spire spark-c spark-g spark-hive_ spark-k spark-l spark-m
-    spark-n spark-r spark-s spark-t spark-u spark-y univocity- zjsonpatch- zstd-jni-
+    scala-reflect- scala-xml_ shapeless_ spire spark-catalyst spark-graphx spark-hive_ spark-k
+    spark-l spark-m spark-network-shuffle spark-r spark-s spark-t spark-u spark-y univocity-
+    zjsonpatch- zstd-jni-
 """
-
 #: What HDFS needs of the rest: the fewer jars, the sooner it is up.
 _HDFS = """
     apacheds- api-asn1- api-util- activation- commons- curator- gson- guava-

@@ -32,6 +32,9 @@ Role = Literal["both", "namenode", "datanode"]
 
 SUPERUSER = "hdfs"
 
+#: Groups of users whom the machine's own list does not know.
+GROUPS = "hdfs=supergroup;lake=lake;hive=hive"
+
 
 @dataclass
 class HdfsServer:
@@ -183,8 +186,7 @@ def _configure(server: HdfsServer, block_size: int) -> None:
             "fs.defaultFS": server.filesystem,
             "hadoop.tmp.dir": server.folder / "tmp",
             "hadoop.http.staticuser.user": SUPERUSER,
-            # Groups without asking the machine's user list, which does not know these.
-            "hadoop.user.group.static.mapping.overrides": "hdfs=supergroup;lake=lake;hive=hive",
+            "hadoop.user.group.static.mapping.overrides": GROUPS,
             "hadoop.proxyuser.hive.hosts": "*",
             "hadoop.proxyuser.hive.groups": "*",
             "ipc.client.connect.max.retries": 100,

@@ -12,6 +12,7 @@ import java.util.List;
  */
 public class OldMain {
   public static void main(String[] words) throws Throwable {
+    System.setOut(System.err); // nobody reads the pipe, and a full one would stop the server
     System.setProperty("java.version", "1.8.0_412");
     System.setProperty("java.specification.version", "1.8");
     List<URL> urls = new ArrayList<>();
