@@ -231,6 +231,7 @@ def _metadata(asset: Asset) -> dict[str, Any]:
     run = asset.run
     airflow = {
         "airflow/tags": asset.pipeline.spec.tags,
+        "airflow/title": asset.spec.title,
         "airflow/task_id": asset.spec.task_id,
         "airflow/queue": run.queue,
         "airflow/runner": run.runner,

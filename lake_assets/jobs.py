@@ -6,6 +6,7 @@ Here: which assets run together, when, and for which partition. Not here: the as
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,10 @@ from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
 from lake_assets.partitions import ZONE, due
 from lake_assets.spec import Partitions, PipelineSpec
 from resources.settings import Settings
+
+#: Set where a task of an exported DAG asks for the meaning of a tick; otherwise Dagster's daemon or
+#: a person asks, and Airflow's own tick would run the same a second time.
+ASKED_BY_AIRFLOW = "AIRFLOW_BRIDGE_TICK"
 
 
 def build_jobs(pipeline: Pipeline, settings: Settings) -> list[Any]:
@@ -37,33 +42,40 @@ def build_jobs(pipeline: Pipeline, settings: Settings) -> list[Any]:
     own = assets(pipeline)
     kinds = list(dict.fromkeys(asset.partitions for asset in own if asset.partitions))
     if len(kinds) < 2:
-        return [_job(pipeline.name, pipeline.spec, own)]
+        return [_job(pipeline.name, pipeline.spec, own, settings)]
     loose = [asset for asset in own if asset.partitions is None]
     return [
         _job(
             f"{pipeline.name}__{kind.kind}",
             pipeline.spec,
             [*(loose if index == 0 else []), *(a for a in own if a.partitions == kind)],
+            settings,
         )
         for index, kind in enumerate(kinds)
     ]
 
 
-def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset]) -> Any:
+def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset], settings: Settings) -> Any:
     return dg.define_asset_job(
         name,
         selection=[asset_key(asset.key) for asset in chosen],
         description=" – ".join(filter(None, (spec.title, spec.description))),
         # A failed gate is not mended by another run; a run whose process died is retried.
         tags={"dagster/retry_on_asset_or_op_failure": "false"},
-        metadata={"airflow/tags": spec.tags, "airflow/owner": spec.owner},
+        metadata={
+            "airflow/tags": spec.tags,
+            "airflow/owner": spec.owner,
+            "airflow/title": spec.title,
+            "airflow/params": {name: one.model_dump() for name, one in spec.params.items()},
+            "airflow/export": settings.fires.by(name) == "airflow",
+        },
     )
 
 
 def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
     chosen = scheduled(pipeline, name)
     kinds = [asset.partitions for asset in chosen if asset.partitions]
-    job = _job(job_name(pipeline, name), pipeline.spec, chosen)
+    job = _job(job_name(pipeline, name), pipeline.spec, chosen, settings)
     fired_by = settings.fires.by(job.name)
     schedule = dg.ScheduleDefinition(
         job=job,
@@ -84,7 +96,7 @@ def _tick(
     """What a tick means: the newest partition that is whole by then, in Asia/Seoul, all its names."""
 
     def tick(context: dg.ScheduleEvaluationContext) -> Any:
-        if fired_by == "airflow":
+        if fired_by == "airflow" and ASKED_BY_AIRFLOW not in os.environ:
             return dg.SkipReason("Airflow fires this schedule in this environment.")
         if partitions is None:
             return dg.RunRequest()
