@@ -193,22 +193,6 @@ def _moment(day: date) -> datetime:
     return day if isinstance(day, datetime) else datetime.combine(day, time())
 
 
-def partition_words(partitions: Partitions, keys: Sequence[str]) -> dict[str, str | date]:
-    """What SQL and transforms are told of a partition, or of a range of times.
-
-    Of time its first day and the one after its last (timestamps of hours), of names the name.
-    """
-    time, name = split(keys[0], partitions.cadence, bool(partitions.named))
-    words: dict[str, str | date] = {"partition": keys[0]}
-    if partitions.cadence:
-        last = split(keys[-1], partitions.cadence, bool(partitions.named))[0]
-        words["partition_start"] = start_of(partitions.cadence, time)
-        words["partition_end"] = window(partitions.cadence, last)[1]
-    if name:
-        words["partition_name"] = name
-    return words
-
-
 def runs(partitions: Partitions, keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Keys as what one query can read: a name ('' of none) and its times without a gap."""
     apart = [split(key, partitions.cadence, bool(partitions.named)) for key in keys]

@@ -31,7 +31,16 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from lake_assets.cron import check_cron
-from resources.partition import NAMES, TIME_COLUMNS, Cadence
+from resources.partition import (
+    NAMES,
+    TIME_COLUMNS,
+    Cadence,
+    join,
+    key_at,
+    split,
+    start_of,
+    window,
+)
 from resources.settings import CONNECTIONS
 from resources.types import SIMPLE, ColumnType, parse_type
 
@@ -321,8 +330,10 @@ class Named(_Strict):
                 raise ValueError(f"{value} is read as no value; write another name")
         return values
 
+    def __hash__(self) -> int:
+        return hash((self.column, *self.values))
 
-#: What Dagster, SQL and folders are made of.
+
 _TIMES: tuple[Cadence, ...] = ("hourly", "daily", "weekly", "monthly")
 
 
@@ -333,7 +344,10 @@ class Partitions(_Strict):
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [
-                *({"required": [time]} for time in _TIMES),
+                {"required": ["hourly"]},
+                {"required": ["daily"]},
+                {"required": ["weekly"]},
+                {"required": ["monthly"]},
                 {"required": ["named"], "not": {"required": ["daily"]}},
             ]
         }
@@ -378,6 +392,29 @@ class Partitions(_Strict):
     def names(self) -> tuple[str, ...]:
         """The names in the order of their keys; none where they are of time alone."""
         return tuple(sorted(self.named.values)) if self.named else ()
+
+    @property
+    def first(self) -> str:
+        """The first key."""
+        time = ""
+        if self.cadence and self.span:
+            time = key_at(self.cadence, date.fromisoformat(self.span.start))
+        return join(time, next(iter(self.names), ""))
+
+    def words(self, first: str, last: str) -> dict[str, str | date]:
+        """What SQL and transforms are told of a partition, or of the times `first` to `last`.
+
+        Of time when it begins and when the next one does (timestamps of hours), of names the name.
+        """
+        time, name = split(first, self.cadence, self.named is not None)
+        found: dict[str, str | date] = {"partition": first}
+        if self.cadence:
+            until = split(last, self.cadence, self.named is not None)[0]
+            found["partition_start"] = start_of(self.cadence, time)
+            found["partition_end"] = window(self.cadence, until)[1]
+        if self.named:
+            found["partition_name"] = name
+        return found
 
     @property
     def kind(self) -> str:
