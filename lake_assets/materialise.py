@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lake_assets import publish, sql_engine, transform
+from lake_assets import hive_engine, publish, sql_engine, transform
 from lake_assets.loader import Asset, Elsewhere, Input, window_kind
 from lake_assets.partitions import consecutive, input_keys, runs
 from lake_assets.publish import Outcome
@@ -107,7 +107,13 @@ def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]
         return _each(work, keys, _frames)
     if spec.range:
         return _range(work, spec, keys)
-    return _each(work, keys, _sql)
+    return _each(work, keys, _hive if in_hive(work.asset, work.settings) else _sql)
+
+
+def in_hive(asset: Asset, settings: Settings) -> bool:
+    """Whether Hive makes an asset in this environment; DuckDB does where there is no Hive."""
+    engine = asset.spec.engine if isinstance(asset.spec, DatasetSpec) else None
+    return engine == "hive" and settings.store.hive is not None
 
 
 def source_table(
@@ -238,6 +244,7 @@ def _land(
         inspector,
         totals,
         work.rows_before,
+        many=isinstance(work.asset.spec, DatasetSpec) and work.asset.spec.many_files,
     )
 
 
@@ -249,7 +256,8 @@ def _each(
     """Partition by partition: the rule for datasets, as a window over 31 days is not 31 days."""
     spec = work.asset.spec
     assert isinstance(spec, DatasetSpec)
-    route = "DuckDB SQL" if spec.sql else spec.transform or "scores of a model"
+    sql = "Hive SQL" if in_hive(work.asset, work.settings) else "DuckDB SQL"
+    route = sql if spec.sql else spec.transform or "scores of a model"
     inspector = _inspector(work, spec.order_by)
     for key in keys:
         for outcome in make(work, spec, key, inspector):
@@ -259,6 +267,37 @@ def _each(
 def _sql(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
     with _query(work, spec, [key], spec.order_by, ()) as batches:
         yield from _land(work, [key], publish.of_one(key, batches), inspector, None)
+
+
+def _hive(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
+    """Hive leaves the rows as files in a version that nobody sees; the gates read them there."""
+    # Only here: of no use without Hive, and registering takes partitions from this module.
+    from lake_assets import registration
+
+    asset, schema = work.asset, arrow_schema(spec.columns)
+    reads, asked = {}, inputs_of(work, key)
+    for alias, name in spec.named_inputs.items():
+        upstream, parts = work.catalogue[name], _parts(work, name, asked[name])
+        folders = zip(map(registration.part_of, parts), work.store.folders(parts), strict=True)
+        table = registration.hive_table(upstream, work.settings)
+        reads[alias] = hive_engine.Read(table, hive_engine.visible(upstream), dict(folders))
+    assert spec.sql is not None
+    query = hive_engine.in_hive(spec.sql, reads, _words(work, [key]), asset.key)
+    with work.store.version(partition(asset, key), schema) as version:
+        with registration.connect(work.settings) as hive:
+            for read in reads.values():
+                hive_engine.check_registered(hive, read, asset.key)
+            problems = hive_engine.result_types(hive, query, spec.columns)
+            if problems:
+                raise transform.unfit(f"{asset.key}: what the SQL gives", problems)
+            hive_engine.fill(
+                hive, query, spec.columns, spec.order_by, asset.layer, version.hidden_path
+            )
+        if hive_engine.as_it_is(spec.columns):
+            yield publish.adopt(version, key, schema, inspector, work.rows_before)
+            return
+        rows = hive_engine.rewritten(version.batches(schema.names), schema)
+        yield from _land(work, [key], publish.of_one(key, rows), inspector, None)
 
 
 def _range(work: Work, spec: DatasetSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
@@ -288,7 +327,9 @@ def _query(
     `extra` are columns besides the declared ones (the partition column of a range).
     """
     assert spec.sql is not None
-    with _selected(work, spec.sql, keys, order_by) as reader:
+    hive = spec.engine == "hive"
+    sql = hive_engine.in_duckdb(spec.sql, work.asset.key) if hive else spec.sql
+    with _selected(work, sql, keys, order_by) as reader:
         schema = arrow_schema(spec.columns)
         names = [*schema.names, *extra]
         found = reader.schema
@@ -316,14 +357,18 @@ def _selected(
         for name, needed in inputs_of(work, key).items():
             asked[name] = sorted({*asked.get(name, []), *needed})
     views = {}
+    spec = work.asset.spec
+    of_hive = isinstance(spec, DatasetSpec) and spec.engine == "hive"
     for alias, name in work.asset.inputs.items():
         upstream = work.catalogue[name]
         parts = _parts(work, name, asked[name])
         views[alias] = sql_engine.View(
             files=work.store.files(parts),
-            columns=list(upstream.columns),
+            columns=hive_engine.visible(upstream) if of_hive else list(upstream.columns),
             partition_columns=upstream.partitions.columns if upstream.partitions else {},
-            zoneless=_zoneless(upstream) if work.settings.store.parquet == "hive1" else (),
+            zoneless=_zoneless(upstream)
+            if work.settings.store.parquet == "hive1" and not of_hive
+            else (),
         )
     with sql_engine.query(
         work.asset.key,

@@ -22,7 +22,7 @@ from lake_assets.rules import Inspector, Verdict
 from resources.errors import PermanentError
 from resources.partition import Cadence, Partition, key_at, key_of_value
 from resources.source import Totals
-from resources.store import Published, Store
+from resources.store import Published, Store, Version, Writer
 
 Slices = Iterator[tuple[str, pa.RecordBatch]]
 
@@ -70,20 +70,22 @@ def land(
     inspector: Inspector,
     totals: Mapping[str, Totals] | None,
     rows_before: Callable[[str], int | None],
+    many: bool = False,
 ) -> Iterator[Outcome]:
     """Publish `partitions` (sorted by key) from `slices`, which come in the same order.
 
     One outcome after another, so that a stream that breaks loses nothing of what is done; the
     partition it breaks in keeps its old file. A partition without rows gets an empty file.
     `totals` None: the rows are not reconciled. Rows of a partition that was not asked for are an
-    error, since they would be lost.
+    error, since they would be lost. `many`: a partition is a folder of files.
     """
+    begin = store.version if many else store.writer
     current = next(slices, None)
     for partition in partitions:
         started = time.perf_counter()
         inspector.begin()
         preview: pa.RecordBatch | None = None
-        with store.writer(partition, schema) as writer:
+        with begin(partition, schema) as writer:
             while current is not None and current[0] == partition.key:
                 batch = current[1]
                 if preview is None and batch.num_rows:
@@ -95,24 +97,58 @@ def land(
             if totals is not None:
                 nothing = Totals(0, dict.fromkeys(inspector.sums(), 0))
                 expected = totals.get(partition.key, nothing)
-            verdicts = inspector.verdicts(expected, partial(rows_before, partition.key))
-            passed = all(verdict.passed for verdict in verdicts["gates"])
-            published = writer.publish() if passed else None
-        yield Outcome(
-            key=partition.key,
-            published=published,
-            rows=inspector.rows,
-            seconds=time.perf_counter() - started,
-            gates=verdicts["gates"],
-            checks=verdicts["checks"],
-            preview=preview,
-        )
+            outcome = _judged(
+                writer, partition.key, inspector, expected, rows_before, preview, started
+            )
+        yield outcome
     if current is not None:
         asked = f"{partitions[0].key or 'all rows'} … {partitions[-1].key}"
         raise PermanentError(
             f"The rows hold the partition {current[0]!r}, which was not asked for or comes out of "
             f"order (asked: {asked}). Is the window column of the type that is declared?"
         )
+
+
+def adopt(
+    version: Version,
+    key: str,
+    schema: pa.Schema,
+    inspector: Inspector,
+    rows_before: Callable[[str], int | None],
+) -> Outcome:
+    """Publish the files that somebody else, Hive, left in a version, if their rows pass."""
+    started = time.perf_counter()
+    inspector.begin()
+    preview: pa.RecordBatch | None = None
+    for batch in version.batches(schema.names):
+        rows = batch.cast(schema)
+        if preview is None and rows.num_rows:
+            preview = rows.slice(0, PREVIEW_ROWS)
+        inspector.see(rows)
+    return _judged(version, key, inspector, None, rows_before, preview, started)
+
+
+def _judged(
+    writer: Writer,
+    key: str,
+    inspector: Inspector,
+    totals: Totals | None,
+    rows_before: Callable[[str], int | None],
+    preview: pa.RecordBatch | None,
+    started: float,
+) -> Outcome:
+    """The verdicts on what was written, published where no gate is against it."""
+    verdicts = inspector.verdicts(totals, partial(rows_before, key))
+    passed = all(verdict.passed for verdict in verdicts["gates"])
+    return Outcome(
+        key=key,
+        published=writer.publish() if passed else None,
+        rows=inspector.rows,
+        seconds=time.perf_counter() - started,
+        gates=verdicts["gates"],
+        checks=verdicts["checks"],
+        preview=preview,
+    )
 
 
 def of_one(key: str, batches: Iterable[pa.RecordBatch]) -> Slices:
