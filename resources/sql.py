@@ -17,6 +17,7 @@ from typing import Literal
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.hive import Hive
 from sqlglot.errors import SqlglotError
 
 from resources.errors import PermanentError
@@ -285,8 +286,18 @@ def condition(
                     f"{what}: the parameter :{name} is not declared; {nearest(name, params)}."
                 )
             return exp.Var(this=literal(params[name], dialect))
+        if isinstance(node, exp.Interval):
+            # The generators write it each in their own way; digits need no more care.
+            if not re.fullmatch(r"[0-9]{1,9}", node.name):
+                raise PermanentError(f"{what}: write an interval as INTERVAL 3 DAY.")
+            return node
+        if isinstance(node.parent, exp.Interval):
+            return node
         if isinstance(node, exp.Literal) and node.is_string:
             return exp.Var(this=literal(node.name, dialect))
+        if isinstance(node, exp.Literal) and dialect == "hive" and "." in node.name:
+            # To Hive 1.5 is a DOUBLE, and what it is compared with becomes one.
+            return exp.Var(this=literal(Decimal(node.name), dialect))
         return node
 
     inner = tree.unnest()
@@ -295,10 +306,93 @@ def condition(
         raise PermanentError(f"{what} is not true or false for a row; write a comparison.")
     whole: exp.Expr = exp.Paren(this=tree)
     for like in list(whole.find_all(exp.Like, exp.ILike)):
-        if dialect == "postgres" and not isinstance(like.parent, exp.Escape):
+        escape = like.parent if isinstance(like.parent, exp.Escape) else None
+        if dialect == "hive":
+            (escape or like).replace(_matched(like, escape, params, what))
+        elif dialect == "postgres" and not escape:
             # A backslash in a pattern is itself in DuckDB; PostgreSQL has to be told so.
             like.replace(exp.Escape(this=like.copy(), expression=exp.Literal.string("")))
-    return whole.transform(rewrite).sql(dialect, comments=False)
+    if dialect == "hive":
+        _stamped(whole, by_name, params)
+    written = whole.transform(rewrite)
+    generator = _HiveGenerator(comments=False) if dialect == "hive" else None
+    made: str = generator.generate(written) if generator else written.sql(dialect, comments=False)
+    return made
+
+
+def _matched(
+    like: exp.Expr, escape: exp.Escape | None, params: Mapping[str, Value], what: str
+) -> exp.Expr:
+    """LIKE as a regular expression: Hive's knows no ESCAPE, nor that `%` may be a line's end."""
+    pattern = like.expression
+    given = params.get(pattern.name) if not isinstance(pattern, exp.Literal) else pattern.name
+    if not isinstance(given, str):
+        raise PermanentError(f"{what}: in Hive the pattern of LIKE must be a text.")
+    sign = escape.expression.name if escape else None
+    words, text = {"%": ".*", "_": "."}, iter(given)
+    parts = [
+        re.escape(next(text, "")) if one == sign else words.get(one) or re.escape(one)
+        for one in text
+    ]
+    flags = "(?siu)" if isinstance(like, exp.ILike) else "(?s)"
+    regex = exp.Literal.string(rf"{flags}\A{''.join(parts)}\z")
+    found = exp.RegexpLike(this=like.this.copy(), expression=regex)
+    return exp.Not(this=found) if like.args.get("negate") else found
+
+
+_COMPARED = (
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
+    *(exp.Between, exp.In),
+)
+
+
+def _stamped(tree: exp.Expr, by_name: Mapping[str, Column], params: Mapping[str, Value]) -> None:
+    """Dates that are compared with timestamps become timestamps: Hive 1.2 compares their texts."""
+
+    def kind(node: exp.Expr) -> str:
+        if isinstance(node, exp.Column):
+            column = by_name.get(node.name.casefold())
+            return column.type.name if column else ""
+        if isinstance(node, exp.Placeholder | exp.Parameter):
+            value = params.get(node.name)
+            dated = "date" if isinstance(value, date) else ""
+            return "timestamp" if isinstance(value, datetime) else dated
+        if isinstance(node, exp.Cast):
+            name = str(node.to.this.name).lower()
+            return "timestamp" if name.startswith("timestamp") else name
+        shifted = isinstance(node, exp.Add | exp.Sub) and node.find(exp.Interval)
+        return "timestamp" if shifted else ""
+
+    for compared in list(tree.find_all(*_COMPARED)):
+        kinds = [(node, kind(node)) for node in compared.iter_expressions()]
+        if {"date", "timestamp"} <= {its for _, its in kinds}:
+            for node, its in kinds:
+                if its == "date":
+                    node.replace(exp.cast(node.copy(), "TIMESTAMP"))
+
+
+class _HiveGenerator(Hive.Generator):  # type: ignore[misc, valid-type]
+    """HiveQL of 1.2, which sqlglot takes to know more than it does."""
+
+    TRANSFORMS = {  # noqa: RUF012 - sqlglot's way
+        **Hive.Generator.TRANSFORMS,
+        exp.NullSafeEQ: lambda self, node: self.binary(node, "<=>"),
+        exp.NullSafeNEQ: lambda self, node: f"NOT ({self.binary(node, '<=>')})",
+        exp.DPipe: lambda self, node: self.func("CONCAT", node.this, node.expression),
+        exp.Extract: lambda self, node: self.func(node.name, node.expression),
+        exp.StartsWith: lambda self, node: (
+            f"SUBSTRING({self.sql(node, 'this')}, 1, LENGTH({self.sql(node, 'expression')})) = "
+            f"{self.sql(node, 'expression')}"
+        ),
+        exp.Nullif: lambda self, node: (
+            f"IF({self.sql(node, 'this')} = {self.sql(node, 'expression')}, NULL, "
+            f"{self.sql(node, 'this')})"
+        ),
+        exp.Right: lambda self, node: (
+            f"SUBSTRING({self.sql(node, 'this')}, GREATEST(1, LENGTH({self.sql(node, 'this')}) + 1 "
+            f"- {self.sql(node, 'expression')}))"
+        ),
+    }
 
 
 def _shown(node: exp.Expr) -> str:

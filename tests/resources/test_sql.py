@@ -148,14 +148,15 @@ COLUMNS = tuple(
         ("name", "이름", "string"),
         ("day", "CALDAY", "date"),
         ("open", "OPEN", "boolean"),
+        ("at", "ZEIT", "timestamp"),
     ]
 )
 ROWS = [
-    (1, "10.50", "서울중앙점", "2025-07-01", True),
-    (2, "-3.00", "it's", "2025-07-31", False),
-    (3, None, "back\\slash", "2025-08-01", None),
-    (4, "0.00", None, "2024-02-29", True),
-    (5, "7.00", "50%_off", None, False),
+    (1, "10.50", "서울중앙점", "2025-07-01", True, "2025-07-01 00:00:00"),
+    (2, "-3.00", "it's", "2025-07-31", False, "2025-07-31 23:59:59.999999"),
+    (3, None, "back\\slash", "2025-08-01", None, None),
+    (4, "0.00", None, "2024-02-29", True, "2025-07-02 00:00:00"),
+    (5, "7.00", "50%_off", None, False, "1999-12-31 12:00:00"),
 ]
 #: A filter and the rows it lets through, the same in both databases.
 FILTERS: list[tuple[str, list[int]]] = [
@@ -185,12 +186,27 @@ FILTERS: list[tuple[str, list[int]]] = [
     ("id + 1 = 3 OR -id = -5", [2, 5]),
     ("CAST(id AS VARCHAR) || name = '2it''s'", [2]),
     ("TRUE", [1, 2, 3, 4, 5]),
+    ("starts_with(name, '서울')", [1]),
+    ("left(name, 2) = 'it' OR right(name, 3) = 'off'", [2, 5]),
+    ("right(name, 30) = 'it''s'", [2]),
+    ("nullif(id, 1) IS NULL", [1]),
+    ("amount IS DISTINCT FROM 7.00", [1, 2, 3, 4]),
+    ("extract(year FROM day) = 2024", [4]),
+    ("day - INTERVAL 1 DAY = DATE '2025-06-30'", [1]),
+    ("name NOT LIKE '%a%'", [1, 2, 5]),
+    ("name NOT ILIKE '%!_OFF' ESCAPE '!'", [1, 2, 3]),
+    ("name LIKE :pattern", [2]),
+    ("at <= DATE '2025-07-01' OR at = :low", [1, 4, 5]),
+    ("at BETWEEN DATE '2025-07-01' AND :moment", [1, 4]),
+    ("day = TIMESTAMP '2025-07-01 00:00:00'", [1]),
 ]
 PARAMS: dict[str, sql.Value] = {
     "low": date(2025, 7, 2),
     "high": date(2025, 8, 1),
     "n": 3,
+    "moment": datetime(2025, 7, 31, 23, 59, 59),
     "hostile": "' OR 1 = 1 --",
+    "pattern": "_t'%",
 }
 
 
@@ -198,9 +214,9 @@ PARAMS: dict[str, sql.Value] = {
 def filled(duck: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     duck.execute(
         'CREATE TABLE t ("ID" BIGINT, "/BIC/AMT" DECIMAL(18,2), "이름" VARCHAR, '
-        '"CALDAY" DATE, "OPEN" BOOLEAN)'
+        '"CALDAY" DATE, "OPEN" BOOLEAN, "ZEIT" TIMESTAMP)'
     )
-    duck.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)", ROWS)
+    duck.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", ROWS)
     return duck
 
 
@@ -217,9 +233,9 @@ def test_filters_choose_rows_in_duckdb(
 def test_filters_choose_the_same_rows_in_postgres(cursor: psycopg2.extensions.cursor) -> None:
     cursor.execute(
         'CREATE TEMP TABLE t ("ID" bigint, "/BIC/AMT" numeric(18,2), "이름" text, '
-        '"CALDAY" date, "OPEN" boolean)'
+        '"CALDAY" date, "OPEN" boolean, "ZEIT" timestamp)'
     )
-    cursor.executemany("INSERT INTO t VALUES (%s, %s, %s, %s, %s)", ROWS)
+    cursor.executemany("INSERT INTO t VALUES (%s, %s, %s, %s, %s, %s)", ROWS)
     for text, expected in FILTERS:
         where = sql.condition(text, COLUMNS, PARAMS, "postgres")
         cursor.execute(f'SELECT q."ID" FROM t AS q WHERE {where} ORDER BY 1')
