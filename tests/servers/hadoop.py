@@ -96,7 +96,7 @@ def find_hadoop() -> Hadoop:
     cache = Path(os.environ.get("LAKE_TEST_CACHE") or Path.home() / ".cache" / "lake-test-servers")
     sources = sorted(_JAVA_SOURCES.glob("*.java"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    wanted = hashlib.sha256(repr((_SDIST, _PACKAGES, _UNUSED)).encode()).hexdigest()[:12]
+    wanted = hashlib.sha256(repr((_SDIST, _PACKAGES, _UNUSED.split())).encode()).hexdigest()[:12]
     hadoop = Hadoop(cache / f"hadoop-2.7.3-{wanted}", cache / f"hadoop-classes-{digest}")
     if hadoop.jars.is_dir() and hadoop.classes.is_dir():
         return hadoop
@@ -140,8 +140,8 @@ def _fetch(_: Hadoop, jars: Path, scratch: Path) -> None:
                 continue
             content = archive.extractfile(member)
             if content is not None and name.suffix == ".jar":
-                with (jars / name.name).open("wb") as jar:
-                    shutil.copyfileobj(content, jar)
+                with (jars / name.name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
 
 
 def _compile(hadoop: Hadoop, classes: Path, scratch: Path) -> None:

@@ -27,6 +27,7 @@ from tests.servers.hadoop import (
     write_configuration,
 )
 from tests.servers.postgres import NoServer, free_port
+from tests.servers.throttle import throttled
 
 Role = Literal["both", "namenode", "datanode"]
 
@@ -159,16 +160,27 @@ class HdfsServer:
 
 @contextmanager
 def running_hdfs(
-    *, separate: bool = False, block_size: int = 128 << 20, time_zone: str = "Asia/Seoul"
+    *,
+    separate: bool = False,
+    block_size: int = 128 << 20,
+    time_zone: str = "Asia/Seoul",
+    bytes_per_second: float | None = None,
 ) -> Iterator[HdfsServer]:
     """An HDFS for the duration of the block; `NoServer` if it cannot be had.
 
-    One process for both servers, unless they are to be killed one by one (`separate`).
+    One process for both servers, unless they are to be killed one by one (`separate`). With
+    `bytes_per_second` the bytes of files come and go over WebHDFS no faster.
     """
+    # Linux answers on all of 127.0.0.0/8: the NameNode sends clients to the name its DataNode gave,
+    # where the slow wire listens on the same port.
+    advertised = "127.0.0.1" if bytes_per_second is None else "127.0.0.2"
     hadoop = find_hadoop()
     with server_folder("hdfs") as folder, ExitStack() as stack:
         server = HdfsServer(folder, hadoop, time_zone, free_port(), free_port(), free_port())
-        _configure(server, block_size)
+        _configure(server, block_size, advertised)
+        if bytes_per_second is not None:
+            port = server.datanode_port
+            stack.enter_context(throttled(advertised, port, port, bytes_per_second))
         stack.callback(server.stop)
         roles: tuple[Role, ...] = ("namenode", "datanode") if separate else ("both",)
         for role in roles:
@@ -179,7 +191,7 @@ def running_hdfs(
         yield server
 
 
-def _configure(server: HdfsServer, block_size: int) -> None:
+def _configure(server: HdfsServer, block_size: int, advertised: str) -> None:
     write_configuration(
         server.folder / "core-site.xml",
         {
@@ -203,7 +215,7 @@ def _configure(server: HdfsServer, block_size: int) -> None:
             "dfs.datanode.address": f"127.0.0.1:{free_port()}",
             "dfs.datanode.http.address": f"127.0.0.1:{server.datanode_port}",
             "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}",
-            "dfs.datanode.hostname": "127.0.0.1",
+            "dfs.datanode.hostname": advertised,
             "dfs.replication": 1,
             "dfs.blocksize": block_size,
             "dfs.namenode.fs-limits.min-block-size": 1024,

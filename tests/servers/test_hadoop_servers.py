@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+import time
+
 import pytest
 import requests
+from pyhive import hive
 
-from tests.servers.hdfs import HdfsServer
+from tests.servers.hdfs import HdfsServer, running_hdfs
+from tests.servers.hive import HiveServer, running_hive
+from tests.servers.webhdfs_front import fronted_namenode, standby_namenode
 
 pytestmark = pytest.mark.server
 
@@ -67,6 +74,75 @@ def test_killed_and_restarted_they_keep_what_they_had(breakable_hdfs: HdfsServer
     assert "Failed to find datanode" in refused.text
     hdfs.restart_datanode()
     assert get(hdfs, path) == b"kept"
+
+
+def test_over_a_slow_wire() -> None:
+    content = random.Random(1).randbytes(10_000_000)
+    with running_hdfs(bytes_per_second=10e6) as hdfs:
+        began = time.monotonic()
+        assert put(hdfs, "/data/lake/slow", content).status_code == 201
+        written = time.monotonic() - began
+        began = time.monotonic()
+        assert get(hdfs, "/data/lake/slow") == content
+        read = time.monotonic() - began
+    assert 0.95 < written < 3
+    assert 0.95 < read < 3
+    print(written, read)
+
+
+def test_a_standby_refuses_and_an_answer_gets_lost(hdfs_server: HdfsServer) -> None:
+    with standby_namenode() as standby:
+        refused = requests.put(f"{standby.url}/webhdfs/v1/tmp/x?op=MKDIRS")
+    assert (refused.status_code, exception(refused)) == (403, "StandbyException")
+    with fronted_namenode(hdfs_server) as front:
+        make = f"{front.url}/webhdfs/v1/data/lake/front?user.name=lake&op=MKDIRS"
+        look = f"{front.url}/webhdfs/v1/data/lake?user.name=lake&op=LISTSTATUS"
+        front.lose_answer("MKDIRS")
+        with pytest.raises(requests.ConnectionError):
+            requests.put(make)
+        names = [
+            entry["pathSuffix"] for entry in requests.get(look).json()["FileStatuses"]["FileStatus"]
+        ]
+        assert "front" in names  # done all the same
+        assert requests.put(make).json() == {"boolean": True}
+        assert front.asked == ["MKDIRS", "LISTSTATUS", "MKDIRS"]
+
+
+def test_hive_reads_what_lake_wrote_in_seoul_time(hive_server: HiveServer) -> None:
+    hive_server.hdfs.make_folder("/data/lake/raw/probe/dt=2025-07-01", "lake")
+    text = "1\t서울\n2\t부산\n".encode()
+    put(hive_server.hdfs, "/data/lake/raw/probe/dt=2025-07-01/part-0", text)
+    found = answers(
+        hive_server,
+        "CREATE EXTERNAL TABLE probe (x INT, name STRING) PARTITIONED BY (dt DATE) "
+        "ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\t' LOCATION '/data/lake/raw/probe'",
+        "ALTER TABLE probe ADD PARTITION (dt='2025-07-01')",
+        "SELECT * FROM probe",
+        "SELECT max(name), count(*) FROM probe WHERE dt = '2025-07-01'",  # MapReduce
+        "SELECT from_unixtime(0)",
+        "DROP TABLE probe",
+    )
+    assert found[2] == [(1, "서울", "2025-07-01"), (2, "부산", "2025-07-01")]
+    assert found[3] == [("서울", 2)]
+    assert found[4] == [("1970-01-01 09:00:00",)]
+    assert get(hive_server.hdfs, "/data/lake/raw/probe/dt=2025-07-01/part-0") == text
+
+
+def test_hive_elsewhere_with_an_environment(hdfs_server: HdfsServer) -> None:
+    with running_hive(hdfs_server, time_zone="UTC", environment={"PROBE": "seen"}) as server:
+        (found,) = answers(server, "SELECT from_unixtime(0), '${env:PROBE}'")
+    assert found == [("1970-01-01 00:00:00", "seen")]
+
+
+def answers(server: HiveServer, *statements: str) -> list[list[tuple[object, ...]]]:
+    """What each statement returned (nothing, for one that returns no rows)."""
+    found = []
+    with contextlib.closing(hive.connect(server.host, server.port, username="probe")) as connection:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+            found.append(cursor.fetchall() if cursor.description else [])
+    return found
 
 
 def exception(answer: requests.Response) -> str:
