@@ -386,7 +386,7 @@ def _run(
     prepared: Prepared | None = None
     said = time.monotonic()
     try:
-        prepared = registration.prepare(asset, work.settings)
+        prepared = registration.prepare(asset, work.settings, work.store)
         known = _known_versions(context.instance, work, keys)
         made_from = _input_versions(work, keys, known)
         origin = Origin(context.run_id, version, record.git_commit(), known)

@@ -412,6 +412,11 @@ def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
         function = yield from _function(asset, ("transform",), spec.transform)
         if function:
             yield from _check_signature(asset, function)
+    elif spec.engine == "hive":
+        for name, type_ in asset.types.items():
+            if type_.name == "timestamptz":
+                what = f"columns: {name} is timestamptz, and Hive has no instants"
+                yield asset.mistake(("columns", name), what, "make it a timestamp, or use DuckDB")
 
 
 def _check_partitions(asset: Input, today: date) -> Iterator[Mistake]:

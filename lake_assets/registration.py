@@ -60,10 +60,11 @@ def connect(settings: Settings) -> HiveConnection:
     return open_hive(settings, settings.store.hive)
 
 
-def prepare(asset: Input, settings: Settings) -> Prepared | None:
+def prepare(asset: Input, settings: Settings, store: Store) -> Prepared | None:
     """Before anything is written: the table is there and fits. None where Hive is not told."""
     if settings.store.hive is None:
         return None
+    store.make(asset.layer, asset.name)
     with connect(settings) as hive:
         return hive_tables.prepare(hive, hive_table(asset, settings))
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ import duckdb
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from lake_assets import hive_engine
 from lake_assets.loader import (
     QUERY_NAMES,
     Asset,
@@ -32,6 +33,7 @@ from lake_assets.loader import (
     read_pipelines,
 )
 from lake_assets.spec import DatasetSpec, ModelSpec, Param, SourceSpec
+from resources.errors import PermanentError
 from resources.settings import Settings
 from resources.sql import DIALECTS
 from resources.types import SIMPLE, ColumnType, parse_type
@@ -115,9 +117,49 @@ def _engine() -> duckdb.DuckDBPyConnection:
 def _dataset(
     asset: Asset, spec: DatasetSpec, sql: str, by_key: Mapping[str, Input]
 ) -> Iterator[Mistake]:
+    if spec.engine == "hive":
+        yield from _hive_dataset(asset, spec, sql, by_key)
+        return
     found = yield from _bound(asset, ("sql",), sql, by_key)
     if found is not None:
         yield from _compare(asset, spec, found, _select_lines(sql))
+
+
+def _hive_dataset(
+    asset: Asset, spec: DatasetSpec, sql: str, by_key: Mapping[str, Input]
+) -> Iterator[Mistake]:
+    """SQL for Hive is bound as DuckDB's translation of it, which runs where there is no Hive."""
+    problems = list(_parsed(sql, "hive"))
+    translated = ""
+    if not problems:
+        try:
+            translated = hive_engine.in_duckdb(sql, asset.key)
+        except PermanentError as error:
+            problems = [_Problem(1, str(error).removeprefix(f"{asset.key}: "))]
+    for problem in problems:
+        yield _in_sql(asset, ("sql",), sql, problem)
+    if not translated:
+        return
+    # What is wrong in the translation's one line is told where the file has the word for it.
+    tables = {alias: _readable(by_key[key], hive=True) for alias, key in asset.inputs.items()}
+    found, problems = _held(translated, tables, _values(asset))
+    for problem in problems:
+        yield _in_sql(asset, ("sql",), sql, replace(problem, line=_line_of(sql, problem.what)))
+    if found is not None:
+        lines = {name: _line_of(sql, f"'{name}'") for name, _ in found}
+        yield from _compare(asset, spec, found, lines)
+
+
+def _line_of(sql: str, what: str) -> int:
+    """The last line with a word that `what` has in quotes; the first where there is none."""
+    words = re.findall(r"""['"](\w+)['"]|\$(\w+)""", what)
+    places = [
+        match.start()
+        for pair in words
+        for word in filter(None, pair)
+        for match in re.finditer(rf"(?i)\b{re.escape(word)}\b", sql)
+    ]
+    return sql[: max(places, default=0)].count("\n") + 1
 
 
 def _bound(
@@ -125,19 +167,24 @@ def _bound(
 ) -> Generator[Mistake, None, list[tuple[str, str]] | None]:
     """The columns that SQL over the asset's inputs gives; None where it does not hold together."""
     tables = {alias: _readable(by_key[key]) for alias, key in asset.inputs.items()}
-    values = _values(asset)
-    columns = None
-    problems = list(_one_select(sql, tables)) or list(_unknown_parameters(sql, values))
-    if not problems:
-        with _tables(tables):
-            found = _described(sql, values, tables)
-        if isinstance(found, _Problem):
-            problems = [found]
-        else:
-            problems, columns = list(_constants(sql, tables)), found
+    columns, problems = _held(sql, tables, _values(asset))
     for problem in problems:
         yield _in_sql(asset, place, sql, problem)
     return columns
+
+
+def _held(
+    sql: str, tables: Mapping[str, Mapping[str, str]], values: Mapping[str, Any]
+) -> tuple[list[tuple[str, str]] | None, list[_Problem]]:
+    """The columns that SQL gives, None where it does not hold together, and all against it."""
+    problems = list(_one_select(sql, tables)) or list(_unknown_parameters(sql, values))
+    if problems:
+        return None, problems
+    with _tables(tables):
+        found = _described(sql, values, tables)
+    if isinstance(found, _Problem):
+        return None, [found]
+    return found, list(_constants(sql, tables))
 
 
 #: DuckDB's types of what a model can learn from, and of the rest of an example.
@@ -172,9 +219,10 @@ def _model(asset: Asset, spec: ModelSpec, by_key: Mapping[str, Input]) -> Iterat
             yield asset.mistake(place, what, cure)
 
 
-def _readable(asset: Input) -> dict[str, str]:
+def _readable(asset: Input, hive: bool = False) -> dict[str, str]:
     """The columns of an input as SQL sees them, DuckDB's types, the partition column included."""
-    columns = {name: kind.duckdb() for name, kind in asset.types.items()}
+    names = hive_engine.visible(asset) if hive else asset.types
+    columns = {name: asset.types[name].duckdb() for name in names}
     if asset.partitions:
         columns |= asset.partitions.columns
     return columns

@@ -207,6 +207,9 @@ class FileStore:
         self._tidied.add(asset)
         return staging
 
+    def make(self, layer: str, name: str) -> None:
+        self._files.make(self._path(Partition(layer, name).path))
+
     def assets(self) -> list[str]:
         layers = [one for one in self._files.scan(self._root) if is_name(one.name)]
         return sorted(

@@ -103,6 +103,11 @@ class Store(Protocol):
         """Begin a partition of many files."""
         ...
 
+    def make(self, layer: str, name: str) -> None:
+        """The folder of an asset, before its first partition: else Hive makes it for its table,
+        and it is Hive's."""
+        ...
+
     def assets(self) -> list[str]:
         """`layer/name` of all that is published, sorted."""
         ...
