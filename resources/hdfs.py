@@ -106,8 +106,10 @@ class Hdfs:
 
     def names(self, folder: str) -> list[Status]:
         """What is in a folder; nothing where there is none."""
-        found = self._do(folder, lambda: self._client.list(folder, status=True), none=True)
-        return [_status(name, status) for name, status in found or () if name]
+        answer = self._do(folder, lambda: self._client._list_status(folder), none=True)
+        found = answer.json()["FileStatuses"]["FileStatus"] if answer else ()
+        # Of a file HDFS lists the file itself, without a name.
+        return [_status(one["pathSuffix"], one) for one in found if one["pathSuffix"]]
 
     def make(self, folder: str) -> None:
         self._do(folder, lambda: self._client.makedirs(folder))
@@ -200,7 +202,7 @@ class Hdfs:
         if isinstance(error, requests.RequestException):
             if len(self._client.reasons) and not _datanode(error, self.urls):
                 tried = "; ".join(
-                    f"{url} {self._client.reasons.get(urlsplit(url).netloc, 'was not asked')}"
+                    f"{_shown(url)} {self._client.reasons.get(urlsplit(url).netloc, 'not asked')}"
                     for url in self.urls
                 )
                 return TransientError(
@@ -214,8 +216,9 @@ class Hdfs:
         kind, said = getattr(error, "exception", None), _first_line(error)
         if kind == "StandbyException":
             return TransientError(
-                f"{where}: {', '.join(self.urls)}: every NameNode is in standby. Have one made "
-                "active, or give all of them in the connection's url (a;b), then run again."
+                f"{where}: {', '.join(map(_shown, self.urls))}: every NameNode is in standby. "
+                "Have one made active, or give all of them in the connection's url (a;b), then run "
+                "again."
             )
         if kind == "SafeModeException" or "safe mode" in said:
             return TransientError(
@@ -379,6 +382,12 @@ def _first_line(error: Exception) -> str:
     said = getattr(error, "message", str(error))
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     return text.split("\n", 1)[0].strip().rstrip(".")[:300]
+
+
+def _shown(url: str) -> str:
+    """Without the password that somebody may have put in."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _network(error: Exception) -> str:
