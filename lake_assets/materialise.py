@@ -146,7 +146,7 @@ def _query_text(asset: Asset, spec: SourceSpec, settings: Settings) -> str | Non
     if spec.query is None:
         return None
     kind = settings.connection(spec.connection).kind
-    if kind not in ("duckdb", "postgres"):
+    if kind not in ("duckdb", "postgres", "hive"):
         return spec.query
     if DIALECTS[spec.connection] != kind and spec.local_query is not None:
         return translated(spec.local_query, "duckdb", kind, asset.key)

@@ -12,7 +12,7 @@ import logging
 import re
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,8 +30,10 @@ from resources.errors import LakeError, PermanentError, TransientError, UsageErr
 from resources.hive_wire import WireError, column, reply, typed
 from resources.settings import Connection, Settings
 
-# It logs every statement, with the values that are bound into it.
+# PyHive logs every statement, with the values that are bound into it; Thrift a stack where a host
+# cannot be reached, which is told in words here.
 logging.getLogger("pyhive.hive").setLevel(logging.WARNING)
+logging.getLogger("thrift.transport.TSocket").setLevel(logging.CRITICAL)
 
 #: Rows of one reply, which become one Arrow batch: 1.9 MB at 14 columns. The server makes them
 #: up row by row, so larger ones cost memory on both sides and save nothing.
@@ -205,7 +207,7 @@ class HiveConnection:
                 raise PyHiveError(answer)
             return [(one.columnName, _type(one.typeDesc)) for one in answer.schema.columns]
 
-    def batches(self, statement: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def batches(self, statement: str, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
         """The rows of a SELECT as Arrow; its columns, in order, become those of `schema`.
 
         PermanentError where a value is not exactly one of the column's type; the value is not
@@ -292,9 +294,21 @@ class HiveConnection:
                 return
             if answer.operationState not in _RUNNING:
                 said = answer.errorMessage or "the statement was cancelled on the server"
+                if "return code" in said:
+                    said = f"{_one_line(said)}: {self._cause(cursor)}"
                 raise _told(f"{self.where}: executing", said)
             time.sleep(pause)
             pause = min(2 * pause, 1)
+
+    def _cause(self, cursor: pyhive.Cursor) -> str:
+        """What the statement's log gives as the reason: the message says that a job failed."""
+        with contextlib.suppress(TException, PyHiveError, *_BROKEN):
+            lines = [line for line in cursor.fetch_logs() if isinstance(line, str)]
+            reasons = re.findall(r"^(?:ERROR : |Caused by: )(.+)", "\n".join(lines), re.MULTILINE)
+            told = [line for line in reasons if "Ended Job" not in line]
+            if told:
+                return _one_line(told[-1])
+        return "its log gives no reason"
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:

@@ -144,7 +144,11 @@ class Source(Protocol):
         ...
 
 
-_MODULES = {"duckdb": "resources.duckdb_source", "postgres": "resources.postgres"}
+_MODULES = {
+    "duckdb": "resources.duckdb_source",
+    "hive": "resources.hive_source",
+    "postgres": "resources.postgres",
+}
 
 
 def open_source(settings: Settings, name: str) -> Source:
