@@ -311,7 +311,9 @@ class Named(_Strict):
     """
 
     column: Name = Field(description="the partition column that readers add, plant_code")
-    values: list[PartitionValue] = Field(min_length=1, description="the names, P100")
+    values: list[PartitionValue] = Field(
+        min_length=1, description="the names, P100", json_schema_extra={"uniqueItems": True}
+    )
 
     @field_validator("column")
     @classmethod

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from lake_assets.cron import check_cron
 from lake_assets.loader import SHIPPED
 from lake_assets.skeleton import skeleton
-from lake_assets.spec import PipelineSpec, schema
+from lake_assets.spec import Partitions, PipelineSpec, schema
 from resources.yamlfile import YamlFile
 
 FILE: dict[str, Any] = {
@@ -74,6 +74,37 @@ def test_the_file_is_read() -> None:
     assert spec.run.model_fields_set == {"retries"}
 
 
+_TWO = {"daily": {"start": "2024-01-01"}, "weekly": {"start": "2024-01-01"}}
+_NAMED = {"named": {"column": "plant_code", "values": ["P100", "P200"]}}
+
+
+@pytest.mark.parametrize(
+    ("partitions", "kind", "columns", "first"),
+    [
+        ({"hourly": {"start": "2024-01-01"}}, "hourly", {"hr": "VARCHAR"}, "2024-01-01-00"),
+        ({"daily": {"start": "2024-01-01"}}, "daily", {"dt": "DATE"}, "2024-01-01"),
+        ({"weekly": {"start": "2024-12-30"}}, "weekly", {"wk": "VARCHAR"}, "2024-12-30"),
+        ({"monthly": {"start": "2024-01-01"}}, "monthly", {"ym": "VARCHAR"}, "2024-01"),
+        (_NAMED, "named", {"plant_code": "VARCHAR"}, "P100"),
+        (
+            {"daily": {"start": "2024-01-01"}, **_NAMED},
+            "daily_named",
+            {"dt": "DATE", "plant_code": "VARCHAR"},
+            "2024-01-01|P100",
+        ),
+    ],
+)
+def test_kinds_of_partitions(
+    partitions: dict[str, Any], kind: str, columns: dict[str, str], first: str, validator: Any
+) -> None:
+    data = changed("partitions", partitions)
+    assert not list(validator.iter_errors(data))
+    found = PipelineSpec.model_validate(data).partitions
+    assert isinstance(found, Partitions)
+    assert (found.kind, found.columns, found.first) == (kind, columns, first)
+    assert hash(found) == hash(PipelineSpec.model_validate(data).partitions)
+
+
 REFUSED: list[tuple[str, Any, str]] = [
     ("version", 2, "Input should be 1"),
     ("version", True, "write the number 1"),
@@ -84,7 +115,29 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("tags", ["a"], "at least 4"),
     ("tags", ["a"] * 6, "at most 5"),
     ("partitions", "sometimes", "Input should be 'none'"),
-    ("partitions", {}, "exactly one of daily, monthly"),
+    ("partitions", {}, "exactly one of hourly, daily, weekly, monthly, named; or daily and named"),
+    ("partitions", _TWO, "exactly one of hourly"),
+    ("partitions", {**_TWO, **_NAMED}, "or daily and named"),
+    ("partitions", {"monthly": {"start": "2024-01-01"}, **_NAMED}, "or daily and named"),
+    ("partitions", {"weekly": {"start": "2024-01-03"}}, "2024-01-01 or 2024-01-08"),
+    ("partitions", {"hourly": {"start": "2024-01-01"}, **_NAMED}, "or daily and named"),
+    ("partitions", {"named": {"column": "plant_code", "values": []}}, "at least 1"),
+    (
+        "partitions",
+        {"named": {"column": "dt", "values": ["A"]}},
+        "dt is a partition column of time",
+    ),
+    ("partitions", {"named": {"column": "_p", "values": ["A"]}}, "names match"),
+    ("partitions", {"named": {"column": "p", "values": ["A", "B", "A"]}}, "A stands there twice"),
+    ("partitions", {"named": {"column": "p", "values": ["Null"]}}, "is read as no value"),
+    *(
+        (
+            "partitions",
+            {"named": {"column": "p", "values": [value]}},
+            "write 1 to 64 of A-Z a-z 0-9",
+        )
+        for value in ("", "..", ".a", "a/b", "a b", "a|b", "가", "a" * 65, "a=b")
+    ),
     ("partitions.daily.start", "2024-02-30", "there is no such day"),
     ("partitions.daily.start", "2024-1-1", "YYYY-MM-DD"),
     ("partitions.daily.end", "2024-01-01", "end must be after start"),
@@ -221,7 +274,7 @@ def test_the_schema_knows_the_shipped_files(validator: Any, text: str, tmp_path:
 
 #: What a schema can say; sums, dates that there are not and the like stay with the loader.
 NOT_IN_SCHEMA = (
-    "to is before","end must be after", "no such day", "2024-01-01", "max is smaller", "not both",
+    "to is before","end must be after", "partition column of time", "read as no value", "no such day", "2024-01-01", "max is smaller", "not both",
                  "parameter's type", "precision is", "has 4", "min, max")  # fmt: skip
 
 
