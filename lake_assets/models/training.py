@@ -40,7 +40,7 @@ from resources.errors import LakeError
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "joblib", "mlflow")
 
 #: Enough to tell features apart; a shuffle predicts all of them once for each feature.
-_IMPORTANCE_ROWS, _SHUFFLES = 5000, 5
+_IMPORTANCE_ROWS, _SHUFFLES = 2000, 3
 _EXAMPLE_ROWS = 5
 
 
