@@ -30,6 +30,7 @@ _COMMANDS = {
     "run": ("run", "Materialise what is missing or stale."),
     "peek": ("peek", "The first rows of an asset or a source table."),
     "models": ("models", "Models, their champions and scores."),
+    "hive": ("hive", "Tables and partitions in Hive: compare them, bring them in line."),
     "airflow": ("airflow", "DAG files for Airflow, and what their tasks call."),
 }
 
