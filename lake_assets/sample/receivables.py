@@ -141,7 +141,7 @@ def invoice_batches(
     for start, end in _chunks(seed, scale, first, last):
         items = _items(seed, scale, _back(opened, start, _CREDIT_REACH), end)
         if len(items.item):
-            yield _invoice_rows(items, _credits(items), start, end)
+            yield _invoice_rows(seed, items, _credits(items), start, end)
 
 
 def payment_batches(
@@ -152,7 +152,7 @@ def payment_batches(
         items = _items(seed, scale, _back(opened, start, _PAYMENT_REACH), end)
         if len(items.item):
             made = _payments(seed, items, _credits(items))
-            yield _payment_rows(items, made, start, end)
+            yield _payment_rows(seed, items, made, start, end)
 
 
 def _back(opened: date, start: date, reach: int) -> date:
@@ -362,7 +362,9 @@ def _paydays(seed: int, items: Items) -> Callable[[Ints], Ints]:
     return lambda day: first + paydays[kind, day - first]
 
 
-def _invoice_rows(items: Items, credited: Credits, first: date, last: date) -> pa.RecordBatch:
+def _invoice_rows(
+    seed: int, items: Items, credited: Credits, first: date, last: date
+) -> pa.RecordBatch:
     start, end = first.toordinal(), last.toordinal()
     own = np.flatnonzero((items.posted >= start) & (items.posted <= end))
     notes = np.flatnonzero(
@@ -374,11 +376,11 @@ def _invoice_rows(items: Items, credited: Credits, first: date, last: date) -> p
     order = np.argsort(posted, kind="stable")
     index, is_note, posted = index[order], is_note[order], posted[order]
 
-    place = noise.places(31, items.place[index].astype(np.int64) >> 33, is_note.astype(np.int64))
     referred = is_note & credited.referred[index]
     due = np.where(is_note & ~referred, posted, items.due[index])
     amount = np.where(is_note, -credited.amount[index], items.amount[index])
     document = np.where(is_note, _CREDIT_NOTE - _INVOICE, 0) + items.document[index]
+    place = noise.places(seed + 16, document, items.item[index])
     texts = (*words.INVOICE_TEXTS, *words.CREDIT_TEXTS)
     plain, note = (
         noise.below(place, "text", len(pool)) for pool in (words.INVOICE_TEXTS, words.CREDIT_TEXTS)
@@ -404,7 +406,9 @@ def _invoice_rows(items: Items, credited: Credits, first: date, last: date) -> p
     )
 
 
-def _payment_rows(items: Items, made: Payments, first: date, last: date) -> pa.RecordBatch:
+def _payment_rows(
+    seed: int, items: Items, made: Payments, first: date, last: date
+) -> pa.RecordBatch:
     chosen = np.flatnonzero((made.posted >= first.toordinal()) & (made.posted <= last.toordinal()))
     # What a customer pays on a day is one document; its items are in the order of the invoices.
     index = made.at[chosen]
@@ -423,8 +427,8 @@ def _payment_rows(items: Items, made: Payments, first: date, last: date) -> pa.R
     opens = np.append(True, running[1:] != running[:-1])[: len(running)]
     opening = np.flatnonzero(opens)
     item = 1 + np.arange(len(running)) - opening[np.cumsum(opens) - 1]
-    place = noise.places(32, running, item)
-    document = noise.places(33, np.zeros_like(running), running)
+    place = noise.places(seed + 17, running, item)
+    document = noise.places(seed + 18, np.zeros_like(running), running)
     return columns.batch(
         {
             **_head(_PAYMENT + running, item, customer),

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pytest
 
-from lake_assets.sample import customers, sales, season
+from lake_assets.sample import customers, receivables, sales, season
 from lake_assets.sample.generate import (
     DIRTY_DAYS,
     VERSION,
@@ -125,8 +125,18 @@ def test_values_do_not_move_between_versions() -> None:
     """A change here is a change of every site's demo data: raise VERSION with it."""
     day = next(sales.batches(1, 1, date(2026, 1, 2), date(2026, 1, 2)))
     some = customers.rows(1, 1190, 1210, 1)
-    digests = [sha256(repr(batch.to_pylist()).encode()).hexdigest()[:16] for batch in (day, some)]
-    assert (VERSION, day.num_rows, digests) == (2, 1817, ["032babe587ac8660", "4161505b7e872017"])
+    span = (1, 1, receivables.OPENED, date(2026, 1, 2), date(2026, 1, 2))
+    billed = next(receivables.invoice_batches(*span))
+    paid = next(receivables.payment_batches(*span))
+    digests = [
+        sha256(repr(batch.to_pylist()).encode()).hexdigest()[:16]
+        for batch in (day, some, billed, paid)
+    ]
+    assert (VERSION, day.num_rows, digests) == (
+        2,
+        1817,
+        ["032babe587ac8660", "4161505b7e872017", "26d542cdde260b3c", "be3f4c0b811ca745"],
+    )
 
 
 def test_killed_writer_leaves_the_old_file_and_its_litter_goes(tmp_path: Path) -> None:
