@@ -61,7 +61,7 @@ def hive_server(hdfs_server: HdfsServer) -> Iterator[HiveServer]:
     yield from _started("Hive", running_hive(hdfs_server))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _two_processes() -> Iterator[HdfsServer]:
     yield from _started("HDFS", running_hdfs(separate=True))
 
@@ -71,3 +71,15 @@ def breakable_hdfs(_two_processes: HdfsServer) -> Iterator[HdfsServer]:
     """An HDFS whose NameNode and DataNode a test may kill; whole again for the next test."""
     yield _two_processes
     _two_processes.repair()
+
+
+@pytest.fixture(scope="module")
+def _pair() -> Iterator[HdfsServer]:
+    yield from _started("HDFS", running_hdfs(standby=True))
+
+
+@pytest.fixture
+def hdfs_pair(_pair: HdfsServer) -> Iterator[HdfsServer]:
+    """An HDFS with two NameNodes, the one at `url` active and that at `standby_url` in standby."""
+    yield _pair
+    _pair.repair()

@@ -12,7 +12,9 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -186,6 +188,16 @@ def server_folder(kind: str) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def server_port() -> int:
+    """A free port that no client's connection takes while its server is down for a moment: those
+    are from 32768 up."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def write_configuration(file: Path, properties: Mapping[str, object]) -> None:

@@ -1,12 +1,14 @@
 """A real HDFS of the tests' own: a NameNode and a DataNode of Hadoop 2.7.3 on free ports.
 
-Here: their configuration, starting and stopping, killing and restarting one of the two, quotas and
-safe mode. Not here: the jars (`hadoop.py`), the fixtures (`tests/conftest.py`), and anything that
-reads or writes files: tests do that over WebHDFS, as the code under test does.
+Here: their configuration, starting and stopping, killing and restarting one of the two, a second
+NameNode that stands by, quotas and safe mode. Not here: the jars (`hadoop.py`), the fixtures
+(`tests/conftest.py`), and anything that reads or writes files: tests do that over WebHDFS, as the
+code under test does.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,16 +24,20 @@ from tests.servers.hadoop import (
     find_hadoop,
     read_line,
     server_folder,
+    server_port,
     start_java,
     stop,
     write_configuration,
 )
-from tests.servers.postgres import NoServer, free_port
+from tests.servers.postgres import NoServer
 from tests.servers.throttle import throttled
 
-Role = Literal["both", "namenode", "datanode"]
+Role = Literal["both", "namenode", "standby", "datanode"]
 
 SUPERUSER = "hdfs"
+
+#: What a pair of NameNodes is called.
+_PAIR = "pair"
 
 #: Groups of users whom the machine's own list does not know.
 GROUPS = "hdfs=supergroup;lake=lake;hive=hive"
@@ -42,15 +48,18 @@ class HdfsServer:
     """A running HDFS with permissions on. `hdfs` is the superuser; `/data/lake` belongs to `lake`.
 
     `url` is WebHDFS's address, `filesystem` what Hive calls it (`hdfs://…`), `datanode_port` where
-    WebHDFS sends clients for the bytes.
+    WebHDFS sends clients for the bytes. With a second NameNode at `standby_url`, `active` says
+    which of the two answers; the other stands by.
     """
 
     folder: Path
     hadoop: Hadoop
     time_zone: str
-    namenode_port: int
-    rpc_port: int
-    datanode_port: int
+    active: Role
+    namenode_port: int = field(default_factory=server_port)
+    rpc_port: int = field(default_factory=server_port)
+    datanode_port: int = field(default_factory=server_port)
+    standby_port: int = field(default_factory=server_port)
     processes: dict[Role, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -58,7 +67,13 @@ class HdfsServer:
         return f"http://127.0.0.1:{self.namenode_port}"
 
     @property
+    def standby_url(self) -> str:
+        return f"http://127.0.0.1:{self.standby_port}"
+
+    @property
     def filesystem(self) -> str:
+        if "standby" in self.processes:
+            return f"hdfs://{_PAIR}"
         return f"hdfs://127.0.0.1:{self.rpc_port}"
 
     def make_folder(self, path: str, owner: str, mode: str = "755") -> None:
@@ -71,7 +86,15 @@ class HdfsServer:
 
     def set_safe_mode(self, on: bool) -> None:
         """In safe mode everything can be read and nothing written."""
-        self._tell("safemode", "/", "ENTER" if on else "LEAVE")
+        self._tell("safemode", "ENTER" if on else "LEAVE")
+
+    def fail_over(self) -> None:
+        """The NameNode that stands by becomes the active one; the other, if it lives, stands by."""
+        before, self.active = self.active, "standby" if self.active == "namenode" else "namenode"
+        if self.processes[before].poll() is None:
+            self._tell("standby", before)
+        self._tell("active", self.active)
+        self.wait_until_writable()
 
     def kill_namenode(self) -> None:
         self._kill("namenode")
@@ -92,28 +115,32 @@ class HdfsServer:
             self.wait_until_writable()
 
     def repair(self) -> None:
-        """Restart what was killed, leave safe mode."""
+        """Restart what was killed, leave safe mode, have the first NameNode active."""
         dead = [role for role, process in self.processes.items() if process.poll() is not None]
-        for role in sorted(dead, reverse=True):  # the NameNode first
+        for role in dead:
             self.start(role)
         self.set_safe_mode(False)
-        if dead:
+        if self.active == "standby":
+            self.fail_over()
+        elif dead:
             self.wait_until_writable()
 
     def start(self, role: Role) -> None:
-        classpath = [str(self.folder), str(self.hadoop.classes), *self.hadoop.hdfs_classpath()]
         process = start_java(
             ["HdfsNode", role],
-            classpath=classpath,
+            classpath=[str(self.folder), str(self.hadoop.classes), *self.hadoop.hdfs_classpath()],
             log=self.log(role),
             user=SUPERUSER,
             time_zone=self.time_zone,
             heap_mb=384,
+            options=[f"-Dlake.role={role}"],
         )
         self.processes[role] = process
         line = read_line(process, self.log(role), 120)
         if line != "READY":
             raise NoServer(f"the {role} said: {line}")
+        if "standby" in self.processes and role == self.active:
+            self._tell("active", role)  # each of a pair starts as standby
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -123,20 +150,22 @@ class HdfsServer:
         return self.folder / f"{role}.log"
 
     def wait_until_writable(self, seconds: float = 60) -> None:
-        """Wait until a small file can be written, through both servers."""
+        """Wait until a small file can be written and its length seen: a 201 proves nothing."""
         deadline = time.monotonic() + seconds
-        address = f"{self.url}/webhdfs/v1/tmp/.probe?user.name={SUPERUSER}&op=CREATE&overwrite=true"
+        url = self.standby_url if self.active == "standby" else self.url
+        file = f"{url}/webhdfs/v1/tmp/.probe?user.name={SUPERUSER}&op="
         while True:
             try:
-                to_datanode = requests.put(address, allow_redirects=False, timeout=10)
-                if to_datanode.status_code == 307:
-                    requests.put(
-                        to_datanode.headers["Location"], b"x", timeout=10
-                    ).raise_for_status()
+                for answer in (
+                    requests.put(file + "CREATE&overwrite=true", b"probe", timeout=10),
+                    requests.get(file + "GETFILESTATUS", timeout=10),
+                ):
+                    answer.raise_for_status()
+                if answer.json()["FileStatus"]["length"] == len(b"probe"):
                     return
-                problem: object = to_datanode.text
+                problem = "an empty file"
             except requests.RequestException as error:
-                problem = error
+                problem = str(error)
             if time.monotonic() > deadline:
                 raise NoServer(f"HDFS cannot be written after {seconds:.0f} s: {problem}")
             time.sleep(0.05)
@@ -148,7 +177,7 @@ class HdfsServer:
         self.processes[role].wait(10)
 
     def _tell(self, *words: str) -> None:
-        role: Role = "both" if "both" in self.processes else "namenode"
+        role = self.active
         process = self.processes[role]
         assert process.stdin is not None
         process.stdin.write(("\t".join(words) + "\n").encode())
@@ -162,6 +191,7 @@ class HdfsServer:
 def running_hdfs(
     *,
     separate: bool = False,
+    standby: bool = False,
     block_size: int = 128 << 20,
     time_zone: str = "Asia/Seoul",
     bytes_per_second: float | None = None,
@@ -169,33 +199,43 @@ def running_hdfs(
     """An HDFS for the duration of the block; `NoServer` if it cannot be had.
 
     One process for both servers, unless they are to be killed one by one (`separate`). With
+    `standby`, three processes: a pair of NameNodes that share an edit log, and a DataNode. With
     `bytes_per_second` the bytes of files come and go over WebHDFS no faster.
     """
+    roles: tuple[Role, ...] = ("both",)
+    if standby:
+        roles = ("namenode", "standby", "datanode")
+    elif separate:
+        roles = ("namenode", "datanode")
     # Linux answers on all of 127.0.0.0/8: the NameNode sends clients to the name its DataNode gave,
     # where the slow wire listens on the same port.
     advertised = "127.0.0.1" if bytes_per_second is None else "127.0.0.2"
     hadoop = find_hadoop()
     with server_folder("hdfs") as folder, ExitStack() as stack:
-        server = HdfsServer(folder, hadoop, time_zone, free_port(), free_port(), free_port())
-        _configure(server, block_size, advertised)
+        server = HdfsServer(folder, hadoop, time_zone, active=roles[0])
+        _configure(server, standby, block_size, advertised)
         if bytes_per_second is not None:
             port = server.datanode_port
             stack.enter_context(throttled(advertised, port, port, bytes_per_second))
         stack.callback(server.stop)
-        roles: tuple[Role, ...] = ("namenode", "datanode") if separate else ("both",)
         for role in roles:
+            if role == "standby":  # what `bootstrapStandby` copies
+                shutil.copytree(folder / "name-namenode/current", folder / "name-standby/current")
             server.start(role)
+        if standby:
+            server._tell("active", "namenode")
         server.make_folder("/tmp", SUPERUSER, "1777")
         server.make_folder("/data/lake", "lake")
         server.wait_until_writable()
         yield server
 
 
-def _configure(server: HdfsServer, block_size: int, advertised: str) -> None:
+def _configure(server: HdfsServer, standby: bool, block_size: int, advertised: str) -> None:
+    filesystem = f"hdfs://{_PAIR}" if standby else f"hdfs://127.0.0.1:{server.rpc_port}"
     write_configuration(
         server.folder / "core-site.xml",
         {
-            "fs.defaultFS": server.filesystem,
+            "fs.defaultFS": filesystem,
             "hadoop.tmp.dir": server.folder / "tmp",
             "hadoop.http.staticuser.user": SUPERUSER,
             "hadoop.user.group.static.mapping.overrides": GROUPS,
@@ -205,16 +245,30 @@ def _configure(server: HdfsServer, block_size: int, advertised: str) -> None:
             "ipc.client.connect.retry.interval": 100,
         },
     )
+    namenode, second = f"127.0.0.1:{server.namenode_port}", f"127.0.0.1:{server.standby_port}"
+    pair = {
+        "dfs.nameservices": _PAIR,
+        f"dfs.ha.namenodes.{_PAIR}": "namenode,standby",
+        "dfs.ha.namenode.id": "${lake.role}",
+        f"dfs.namenode.rpc-address.{_PAIR}.namenode": f"127.0.0.1:{server.rpc_port}",
+        f"dfs.namenode.rpc-address.{_PAIR}.standby": f"127.0.0.1:{server_port()}",
+        f"dfs.namenode.http-address.{_PAIR}.namenode": namenode,
+        f"dfs.namenode.http-address.{_PAIR}.standby": second,
+        "dfs.namenode.shared.edits.dir": f"file://{server.folder}/shared",
+        f"dfs.client.failover.proxy.provider.{_PAIR}": (
+            "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"
+        ),
+    }
     write_configuration(
         server.folder / "hdfs-site.xml",
         {
-            "dfs.namenode.name.dir": f"file://{server.folder}/name",
+            **(pair if standby else {"dfs.namenode.http-address": namenode}),
+            "dfs.namenode.name.dir": f"file://{server.folder}/name-${{lake.role}}",
             "dfs.datanode.data.dir": f"file://{server.folder}/data",
-            "dfs.namenode.http-address": f"127.0.0.1:{server.namenode_port}",
             "dfs.namenode.rpc-bind-host": "127.0.0.1",
-            "dfs.datanode.address": f"127.0.0.1:{free_port()}",
+            "dfs.datanode.address": f"127.0.0.1:{server_port()}",
             "dfs.datanode.http.address": f"127.0.0.1:{server.datanode_port}",
-            "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}",
+            "dfs.datanode.ipc.address": f"127.0.0.1:{server_port()}",
             "dfs.datanode.hostname": advertised,
             "dfs.replication": 1,
             "dfs.blocksize": block_size,
