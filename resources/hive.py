@@ -46,6 +46,8 @@ SESSION = {
     "hive.support.quoted.identifiers": "column",
     # Columns of a result are called as the statement calls them, not `q.name`.
     "hive.resultset.use.unique.column.names": "false",
+    # A job's result is kept in a file, in which a newline within a value would begin another row.
+    "hive.query.result.fileformat": "SequenceFile",
     # Timestamps in Parquet files are wall time, in whatever zone the server runs.
     "hive.parquet.timestamp.skip.conversion": "true",
     # Partitions may be written whose values only the rows know.

@@ -102,6 +102,8 @@ class _Reader:
         kind = self.frame[self.at]
         (count,) = _length(self.frame, self.at + 1)
         self.at += 5
+        if count < 0:
+            raise ValueError
         if kind in _NUMBERS:
             return _array(self._numbers(kind, count), kind == _BOOL)
         if kind != _TEXT:
@@ -110,6 +112,9 @@ class _Reader:
             return pa.nulls(0, pa.binary())
         places = _places(self.frame, self.at, count)
         self.at = int(places[-1])
+        # Arrow would follow them anywhere.
+        if self.at > len(self.frame) or (np.diff(places) < 4).any():
+            raise ValueError
         return _texts(self.frame, places)
 
     def _numbers(self, kind: int, count: int) -> npt.NDArray[Any]:
