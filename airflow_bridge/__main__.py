@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ stopped. An asset chooses one by dagster.Failure(metadata={"exit_code": 65})."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     words = _parser().parse_args(arguments)
+    # Said at every start, in every task's log, and no use to those who read it.
+    warnings.filterwarnings("ignore", message=r"(?s).* is currently in (beta|preview)")
     try:
         if words.verb == "run":
             return _run(words)

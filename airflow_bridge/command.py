@@ -58,10 +58,10 @@ def run(
         code, document = _carry_out(location, task, open_instance, codes)
     except BridgeError as error:
         code, document = error.exit_code, {"ok": False, "error": str(error)}
-    if not document.get("ok", True):
-        reasons = document.get("failed", {"": document.get("error")})
-        for name, reason in reasons.items():
-            print(f"{name}: {reason}" if name else reason, file=sys.stderr)  # noqa: T201
+    if "error" in document:
+        print(document["error"], file=sys.stderr)  # noqa: T201
+    for failed in document.get("failed", ()):
+        print(failed["reason"], file=sys.stderr)  # noqa: T201
     sys.stdout.flush()
     sys.stderr.flush()
     os.write(result, (json.dumps(document, ensure_ascii=False) + "\n").encode())

@@ -43,9 +43,9 @@ Codes = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Failed:
-    """Why an asset failed, in one line, and the exit code it stands for."""
+    """Why a step failed, and the exit code it stands for."""
 
-    asset: str
+    step: str
     reason: str
     exit_code: int
 
@@ -74,7 +74,7 @@ class Result:
         if self.rows is not None:
             told["rows"] = self.rows
         if self.failures:
-            told["failed"] = {one.asset: one.reason for one in self.failures}
+            told["failed"] = [vars(one) for one in self.failures]
         return told
 
 
@@ -204,7 +204,7 @@ def _run(
     started = time.perf_counter()
     before = len(result.failures)
     loaded = LoadedJob(_aloud(job).with_executor_def(_unpooled))
-    for event in execute_run_iterator(loaded, run, instance):
+    for event in execute_run_iterator(loaded, _logging(run), instance):
         if event.is_step_failure:
             stop.cancel_if_told(event)
         _take(event, result, codes)
@@ -229,7 +229,7 @@ def _take(event: dg.DagsterEvent, result: Result, codes: Codes) -> None:
         data = event.step_failure_data
         name = event.step_key or ""
         if data.user_failure_data is None and data.error is not None:
-            say(data.error.to_string())
+            say(_innermost(data.error).to_string())
         result.failures.append(_failed(name, data.error, data.user_failure_data, codes))
     elif kind == "PIPELINE_FAILURE" and not result.failures:
         result.failures.append(_failed("", event.job_failure_data.error, None, codes))
@@ -247,11 +247,17 @@ def _failed(name: str, error: SerializableErrorInfo | None, said: Any, codes: Co
             if key.rpartition("/")[2] == "exit_code" and isinstance(value.value, int)
         ]
         return Failed(name, said.description or "failed", (told or [FAILED])[0] or FAILED)
-    while error and error.cause:
-        error = error.cause
     if error is None:
         return Failed(name, "failed without a reason", FAILED)
+    error = _innermost(error)
     return Failed(name, error.message.strip(), codes.get(error.cls_name or "", FAILED))
+
+
+def _innermost(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """What the asset raised; Dagster wraps it."""
+    while error.cause:
+        error = error.cause
+    return error
 
 
 # -- the log
@@ -267,7 +273,7 @@ def _aloud(job: dg.JobDefinition) -> dg.JobDefinition:
 
 
 def _plain(context: dg.InitLoggerContext) -> logging.Logger:
-    logger = logging.Logger("dagster", _level(context.logger_config["log_level"]))
+    logger = logging.Logger("dagster", coerce_valid_log_level(context.logger_config["log_level"]))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Line("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(lambda record: getattr(record, LOG_RECORD_EVENT_ATTR, None) is None)
@@ -275,10 +281,12 @@ def _plain(context: dg.InitLoggerContext) -> logging.Logger:
     return logger
 
 
-def _level(name: str) -> int:
-    """INFO unless the run's config asks for more, or less: Dagster's default is to log all."""
-    level = coerce_valid_log_level(name)
-    return logging.INFO if level == logging.DEBUG else level
+def _logging(run: dg.DagsterRun) -> dg.DagsterRun:
+    """The same run to this process; in the history its config is as the schedule gave it."""
+    if "loggers" in run.run_config:
+        return run
+    config = {**run.run_config, "loggers": {"console": {"config": {"log_level": "INFO"}}}}
+    return run._replace(run_config=config)
 
 
 class _Line(logging.Formatter):

@@ -29,8 +29,21 @@ def test_keys_are_read_and_others_left_alone() -> None:
         ({"airflow/runner": "ssh"}, "allowed: shell, docker"),
         ({"airflow/task_id": "load sales"}, "letters, digits"),
         ({"airflow/que": "x", "airflow/runner": "ssh"}, "unknown.*allowed: shell, docker"),
+        ({"airflow/export": "no"}, "airflow/export is 'no'"),
+        ({"airflow/schedule": "@daily"}, "allowed: @once"),
+        ({"airflow/tags": ["x" * 101]}, "texts of 1 to 100 characters"),
+        ({"airflow/dag_id": "a b"}, "letters, digits"),
+        ({"airflow/params": {"from": {"type": "int", "default": 1}}}, "'from' is no name"),
+        ({"airflow/params": {"n": {"type": "int", "default": True}}}, "not of type int"),
+        ({"airflow/params": {"n": {"type": "text", "default": ""}}}, "allowed: string, int"),
+        ({"airflow/params": {"n": {"type": "int", "default": 1, "min": 0}}}, "type, default, help"),
     ],
 )
 def test_mistakes_are_named(metadata: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=f"raw/sales: .*{words}"):
         read_hints("raw/sales", metadata)
+
+
+def test_the_nearer_wins() -> None:
+    job = Hints(queue="s21", retries=1, tags=["0.ETL"])
+    assert Hints(retries=0).over(job) == Hints(queue="s21", retries=0, tags=["0.ETL"])

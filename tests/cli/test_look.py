@@ -34,7 +34,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["rnu"], "There is no command 'rnu'; did you mean 'run'? allowed: demo, list,"),
+        (["rnu"], "There is no command 'rnu'; did you mean 'run'? allowed: airflow, demo,"),
         (["list", "--asset"], "No such option '--asset'"),
         (["run"], "Missing argument 'SELECTION"),
         (["peek", "raw/custome"], "There is no asset or source 'raw/custome'; did you mean 'raw/c"),
