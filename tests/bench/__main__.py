@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import backfill, extraction, graph, memory, pandas_peer
+from tests.bench import backfill, extraction, graph, memory, pandas_peer, publish_hdfs
 from tests.bench.runner import ROOT, Bench, Ratio
 
 CASES = {
@@ -25,6 +25,7 @@ CASES = {
     "pandas": pandas_peer.run,
     "backfill": backfill.run,
     "graph": graph.run,
+    "hdfs": publish_hdfs.run,
 }
 
 

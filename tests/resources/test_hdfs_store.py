@@ -6,14 +6,12 @@ Not here: what holds on a disk too (`test_store.py`) and servers that die (`test
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +42,7 @@ from tests.resources.stores import (
 )
 from tests.servers.hdfs import HdfsServer
 from tests.servers.postgres import free_port
+from tests.servers.webhdfs_front import fronted_namenode, standby_namenode
 
 pytestmark = pytest.mark.server
 
@@ -160,41 +159,11 @@ def test_words_that_are_no_hdfs() -> None:
 # Several NameNodes ------------------------------------------------------------------------------
 
 
-@contextmanager
-def _standing_by() -> Iterator[str]:
-    """What a NameNode in standby answers, as the real one words it."""
-    said = {
-        "exception": "StandbyException",
-        "javaClassName": "org.apache.hadoop.ipc.StandbyException",
-        "message": "Operation category READ is not supported in state standby",
-    }
-
-    class Standby(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps({"RemoteException": said}).encode()
-            self.send_response(403)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_PUT = do_DELETE = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Standby) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 @pytest.mark.usefixtures("hurried")
 def test_a_first_url_that_is_dead_or_in_standby(place: OnHdfs) -> None:
     dead = f"http://127.0.0.1:{free_port()}"
-    with _standing_by() as standby:
+    with standby_namenode() as front:
+        standby = front.url
         for first in (dead, standby, f"{dead};{standby}"):
             store = HdfsStore(hdfs_of(f"{first};{place.url}"), place.root, "modern")
             publish(store, DAY, numbers(4))
@@ -219,25 +188,35 @@ def test_no_secret_of_an_url_is_told() -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("done", [True, False])
-def test_a_lost_answer_to_the_rename(store: HdfsStore, place: OnHdfs, done: bool) -> None:
-    publish(store, DAY, numbers(1))
+@pytest.mark.parametrize("operation", ["MKDIRS", "CREATE", "GETFILESTATUS", "RENAME", "DELETE"])
+def test_a_lost_answer(hdfs_server: HdfsServer, place: OnHdfs, operation: str) -> None:
+    """What was asked was done; it is asked again, or found to be done."""
+    with fronted_namenode(hdfs_server) as front:
+        store = HdfsStore(hdfs_of(front.url), place.root, "modern")
+        publish_many(store, DAY, numbers(1))  # so that a publish removes a pointer
+        front.lose_answer(operation)
+        publish(store, DAY, numbers(2))
+    assert front.asked.count(operation) >= 2
+    assert store.read([DAY])["value"].to_pylist() == [2, 2, 2]
+    assert place.names("raw/sales") == ["dt=2025-07-01"]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_rename_that_was_not_done(store: HdfsStore) -> None:
+    """Its answer was lost on the way there: it is asked again."""
     rename = store.hdfs._client._rename
     lost: list[str] = []
 
     def once(*words: Any, **options: Any) -> Any:
         if not lost:
             lost.append("now")
-            if done:
-                rename(*words, **options)
-            raise requests.ConnectionError("the answer was lost")
+            raise requests.ConnectionError("it never came there")
         return rename(*words, **options)
 
     store.hdfs._client._rename = once
     publish(store, DAY, numbers(2))
     assert lost == ["now"]
     assert store.read([DAY])["value"].to_pylist() == [2, 2, 2]
-    assert place.names(DAY.path) == ["part-0.parquet"]
 
 
 @pytest.mark.usefixtures("hurried")
