@@ -160,7 +160,14 @@ def _dag(
     reader: _Reader, job_name: str, schedule: dg.ScheduleDefinition | None, alone: bool
 ) -> Dag | None:
     shown = f"schedule {schedule.name}" if schedule else f"job {job_name}"
-    job = reader.repository.get_job(job_name)
+    try:
+        job = reader.repository.get_job(job_name)
+    except dg.DagsterInvalidDefinitionError as error:
+        why = f"Dagster itself cannot make it: {error.__cause__ or error}"
+        reader.refuse(
+            f"job {job_name}", why, "Mend it; `dagster definitions validate` shows it too"
+        )
+        return None
     hints = reader.hints(f"job {job_name}", job.metadata)
     if schedule is not None:
         hints = reader.hints(shown, schedule.metadata).over(hints)

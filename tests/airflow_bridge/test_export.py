@@ -1,0 +1,458 @@
+"""DAG files: what stands in them, what is refused, when they are written; no Airflow is needed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_bridge import graph
+from airflow_bridge.errors import UsageError
+from airflow_bridge.export import Wish, export, literal, render, show
+from airflow_bridge.graph import Refused, read_dags
+from airflow_bridge.location import Location
+from lake_assets.cli.airflow import COMMAND
+from tests.airflow_bridge.conftest import FOREIGN, MODULE, ROOT
+
+GOLDEN = Path(__file__).with_name("golden")
+PRELUDE = (ROOT / "airflow_bridge" / "prelude.py").read_text(encoding="utf-8")
+LAKE = Location("lake_assets.definitions", "defs", "lake")
+
+
+def wish(folder: Path, **more: Any) -> Wish:
+    return Wish(folder, "python -m airflow_bridge", "the test", **more)
+
+
+def parts(text: str) -> tuple[str, dict[str, Any]]:
+    """The prelude of a file, and its literals."""
+    assert text.endswith(PRELUDE)
+    head = text.removesuffix(PRELUDE)
+    (assignment,) = ast.parse(head).body
+    assert isinstance(assignment, ast.Assign)
+    return PRELUDE, ast.literal_eval(assignment.value)
+
+
+@pytest.mark.parametrize(
+    ("location", "dag_id"),
+    [
+        (FOREIGN, "daily"),
+        (FOREIGN, "monthly"),
+        (FOREIGN, "by_hand"),
+        (FOREIGN, "nightly"),
+        (FOREIGN, "once"),
+        (LAKE, "customer_master"),
+        (LAKE, "bw_sales_result_daily"),
+        (LAKE, "bw_sales_result_monthly"),
+    ],
+)
+def test_files_as_they_are_kept(location: Location, dag_id: str, tmp_path: Path) -> None:
+    """The whole text above the prelude; WRITE_GOLDEN=1 writes it anew, to be read in the diff."""
+    asked = Wish(tmp_path, COMMAND, "lake airflow export --to DIR --all", everything=True)
+    text = render(location, asked)[f"{dag_id}.py"].removesuffix(PRELUDE)
+    kept = GOLDEN / f"{location.name}-{dag_id}.txt"
+    if os.environ.get("WRITE_GOLDEN") == "1":
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(text, encoding="utf-8")
+    assert text == kept.read_text(encoding="utf-8")
+
+
+def test_what_a_file_says(tmp_path: Path) -> None:
+    files = render(FOREIGN, wish(tmp_path))
+    assert sorted(files) == ["by_hand.py", "daily.py", "monthly.py", "nightly.py", "once.py"]
+    spec = parts(files["daily.py"])[1]
+    assert spec["dag"]["tags"] == ["0.ETL", "1.Start:SAP", "2.End:SERVER", "주문"]
+    assert (spec["schedule"], spec["timezone"]) == ("10 7 * * *", "Asia/Seoul")
+    # The first partition is of 2025-01-01; its tick is on the 2nd, and the first tick never fires.
+    assert spec["start_date"] == "2024-12-31T07:10"
+    assert parts(files["monthly.py"])[1]["start_date"] == "2024-12-01T07:00"
+    assert spec["default_args"] == {
+        "owner": "team:sales",
+        "queue": "s21",
+        "retries": 3,
+        "retry_delay": 30,
+        "retry_exponential_backoff": True,
+    }
+    lines, star, load = spec["tasks"]
+    assert lines["assets"] == ["raw/order.lines"]
+    assert (lines["task"]["pool"], lines["task"]["priority_weight"]) == ("erp", 5)
+    assert (star["assets"], star["after"]) == (["dims", "facts"], ["raw__order.lines"])
+    assert (load["task"]["task_id"], load["after"]) == ("load", ["star"])
+    assert (load["task"]["retries"], load["task"]["retry_delay"]) == (1, 300)
+    assert spec["params"]["rate"] == {"default": 0.1, "type": "number", "description": "부가세"}
+    assert set(spec["params"]) == {"partition", "from", "to", "rate", "since"}
+    assert spec["command"].endswith("--location foreign --job daily --schedule weekdays")
+    assert parts(files["once.py"])[1]["schedule"] == "@once"
+    assert parts(files["once.py"])[1]["params"] == {}
+    assert parts(files["by_hand.py"])[1]["schedule"] is None
+    assert "--schedule" not in parts(files["by_hand.py"])[1]["command"]
+
+
+def test_all_also_exports_what_is_left_to_dagster(tmp_path: Path) -> None:
+    files = render(FOREIGN, wish(tmp_path, everything=True))
+    assert parts(files["by_dagster.py"])[1]["schedule"] == "0 0 * * *"
+
+
+def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In two processes whose sets have another order, and in another zone."""
+    for seed, zone in (("0", "UTC"), ("4711", "America/New_York")):
+        folder = tmp_path / seed
+        words = ["export", "-m", MODULE, "--to", str(folder), "--all"]
+        variables = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone}
+        command = [sys.executable, "-m", "airflow_bridge", *words]
+        subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True)
+    one, other = (
+        {file.name: file.read_bytes() for file in (tmp_path / seed).iterdir()}
+        for seed in ("0", "4711")
+    )
+    assert len(one) == 6
+    assert one == other
+
+
+# -- writing
+
+
+def test_a_folder_is_kept_as_it_should_be(tmp_path: Path) -> None:
+    asked = wish(tmp_path / "dags")
+    check = wish(tmp_path / "dags", write=False)
+    before = export(FOREIGN, check)
+    assert [(one.name, one.kind) for one in before.changes][:2] == [
+        ("by_hand.py", "new"),
+        ("daily.py", "new"),
+    ]
+    assert not (tmp_path / "dags").exists()
+    assert export(FOREIGN, asked).differs
+    assert not export(FOREIGN, check).differs
+    files = sorted(path.name for path in (tmp_path / "dags").iterdir())
+    assert files == sorted(render(FOREIGN, asked))
+
+    daily, monthly = (tmp_path / "dags" / f"{name}.py" for name in ("daily", "monthly"))
+    kept = monthly.stat().st_mtime_ns
+    daily.write_text(daily.read_text().replace('"retries": 3', '"retries": 9'))
+    left = daily.with_name("gone.py")
+    left.write_text(daily.read_text())
+    theirs = daily.with_name("theirs.py")
+    theirs.write_text("# written by hand\n")
+    another = daily.with_name("another.py")
+    another.write_text(daily.read_text().replace("location foreign", "location another"))
+    found = {one.name: one for one in export(FOREIGN, check).changes}
+    assert {name: one.kind for name, one in found.items()} == {
+        "daily.py": "changed",
+        "gone.py": "left over",
+    }
+    assert "is '\"retries\": 9,', should be '\"retries\": 3,'" in found["daily.py"].detail
+    done = export(FOREIGN, wish(tmp_path / "dags", prune=True))
+    assert [(one.name, one.kind) for one in done.changes] == [
+        ("daily.py", "changed"),
+        ("gone.py", "removed"),
+    ]
+    assert not left.exists()
+    assert theirs.read_text() == "# written by hand\n"
+    assert another.exists()
+    # What is as it should be is not touched, or Airflow would parse it again.
+    assert monthly.stat().st_mtime_ns == kept
+    assert json.loads(show(done, asked, as_json=True))["same"] == 4
+
+
+def test_a_file_of_someone_else_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "daily.py").write_text("# an old DAG\n")
+    with pytest.raises(UsageError, match=r"daily.py was not written by an export"):
+        export(FOREIGN, wish(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["daily.py"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="Name a folder with --to"):
+        export(FOREIGN, wish(tmp_path / "file" / "dags"))
+
+
+def test_check_ends_with_1(tmp_path: Path) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "airflow_bridge", "export", "-m", MODULE, *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    folder = ["--to", str(tmp_path / "dags")]
+    assert run(*folder, "--check").returncode == 1
+    assert run(*folder, "--dry-run").returncode == 0
+    assert run(*folder).returncode == 0
+    again = run(*folder, "--check", "--json")
+    assert (again.returncode, json.loads(again.stdout)["changes"]) == (0, [])
+
+
+# -- refusals
+
+
+@dg.asset
+def plain() -> None: ...
+
+
+@dg.asset(partitions_def=dg.HourlyPartitionsDefinition("2025-01-01-00:00"))
+def hourly() -> None: ...
+
+
+@dg.asset(partitions_def=dg.WeeklyPartitionsDefinition("2025-01-01"))
+def weekly() -> None: ...
+
+
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["P100"]))
+def static() -> None: ...
+
+
+@dg.asset(metadata={"airflow/runner": "docker"})
+def docker() -> None: ...
+
+
+@dg.asset(metadata={"airflow/que": "s21", "airflow/retries": "2"})
+def misspelt() -> None: ...
+
+
+@dg.asset(key=["a", "b"])
+def nested() -> None: ...
+
+
+@dg.asset(key="a__b")
+def flat() -> None: ...
+
+
+@dg.asset(metadata={"airflow/task_id": "a__b"})
+def named() -> None: ...
+
+
+@dg.asset(key="done")
+def done_() -> None: ...
+
+
+@dg.multi_asset(outs={"o": dg.AssetOut(key="x{{y}}")})
+def template() -> None: ...
+
+
+@dg.asset(metadata={"airflow/queue": "s21"})
+def queued() -> None: ...
+
+
+@dg.observable_source_asset
+def observed() -> dg.DataVersion:
+    return dg.DataVersion("1")
+
+
+@dg.op
+def work() -> None: ...
+
+
+@dg.job
+def of_ops() -> None:
+    work()
+
+
+def job(name: str, *assets: Any, **metadata: Any) -> Any:
+    return dg.define_asset_job(name, selection=list(assets), metadata=metadata)
+
+
+@dg.sensor(job=job("watched", plain), name="watch")
+def watch() -> None: ...
+
+
+@dg.sensor(job=job("left", plain), name="leave", metadata={"airflow/export": False})
+def leave() -> None: ...
+
+
+@dg.run_failure_sensor
+def alert() -> None: ...
+
+
+_ONE = job("one", plain)
+_MANY = dg.ScheduleDefinition(job=_ONE, cron_schedule=["0 1 * * *", "0 2 * * *"])
+_TWO = [
+    dg.ScheduleDefinition(job=_ONE, name=name, cron_schedule="0 1 * * *", metadata=metadata)
+    for name, metadata in (("x", {"airflow/dag_id": "Same"}), ("y", {"airflow/dag_id": "same"}))
+]
+
+REFUSED: dict[str, tuple[dg.Definitions, list[str]]] = {
+    "ops": (dg.Definitions(jobs=[of_ops]), ["job of_ops: it is made of ops"]),
+    "observation": (
+        dg.Definitions([observed], jobs=[job("look", observed)]),
+        ["job look: it observes sources"],
+    ),
+    "hourly": (
+        dg.Definitions([hourly], jobs=[job("h", hourly)]),
+        ["job h: its partitions are hourly, and daily and monthly ones are exported"],
+    ),
+    "weekly": (dg.Definitions([weekly], jobs=[job("w", weekly)]), ["partitions are weekly"]),
+    "static": (
+        dg.Definitions([static], jobs=[job("s", static)]),
+        ["partitions are StaticPartitionsDefinition"],
+    ),
+    "several crons": (
+        dg.Definitions([plain], jobs=[_ONE], schedules=[_MANY]),
+        ["schedule one_schedule: it has 2 crons (0 1 * * *, 0 2 * * *)", "Make it 2 schedules"],
+    ),
+    "docker": (
+        dg.Definitions([docker], jobs=[job("d", docker)]),
+        ["asset docker: it runs by Docker", "{'airflow/runner': 'shell'}"],
+    ),
+    "metadata": (
+        dg.Definitions([misspelt], jobs=[job("m", misspelt, **{"airflow/tag": "x"})]),
+        ["airflow/que is unknown; allowed: tags,", "airflow/retries is '2'", "airflow/tag is unkn"],
+    ),
+    "task ids": (
+        dg.Definitions([nested, named, done_], jobs=[job("t", nested, named, done_)]),
+        ["named and a/b are both task a__b", "done and the exporter itself are both task done"],
+    ),
+    "what Dagster cannot resolve": (
+        dg.Definitions([nested, flat], jobs=[job("t", nested, flat)]),
+        ["job t: Dagster itself cannot make it: Detected conflicting node definitions"],
+    ),
+    "dag ids": (
+        dg.Definitions([plain], jobs=[_ONE], schedules=_TWO),
+        ["DAG Same: job one (schedule x) and job one (schedule y) are one id"],
+    ),
+    "long ids": (
+        dg.Definitions([plain], jobs=[job("j" * 251, plain)]),
+        [f"job {'j' * 251}: its DAG id has 251 characters"],
+    ),
+    "templates": (
+        dg.Definitions([template], jobs=[job("t", template)]),
+        ["asset x{{y}}: Airflow would read its key as a template"],
+    ),
+    "queues": (
+        dg.Definitions([plain, queued], jobs=[job("q", plain, queued)]),
+        ["job q: plain has no queue, and others of the job have one"],
+    ),
+    "sensors": (
+        dg.Definitions([plain], sensors=[watch, leave, alert]),
+        ["sensor watch: it starts runs in Dagster", "{'airflow/export': False}"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_airflow_cannot_have_is_refused_by_name(what: str) -> None:
+    definitions, words = REFUSED[what]
+    with pytest.raises(Refused) as refused:
+        read_dags(definitions.get_repository_def())
+    for one in words:
+        assert one in str(refused.value)
+    names = [one.name for one in refused.value.refusals]
+    assert not {"sensor leave", "sensor alert"} & set(names)
+
+
+def test_all_is_refused_at_once_and_nothing_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = dg.Definitions(
+        assets=[plain, hourly, docker], jobs=[_ONE, job("h", hourly), job("d", docker), of_ops]
+    )
+    monkeypatch.setattr(Location, "load", lambda _self: every.get_repository_def())
+    with pytest.raises(Refused, match="Nothing was exported; 3 to mend") as refused:
+        export(FOREIGN, wish(tmp_path / "dags"))
+    assert [one.name for one in refused.value.refusals] == ["asset docker", "job h", "job of_ops"]
+    assert not (tmp_path / "dags").exists()
+
+
+def test_what_is_left_to_dagster_is_not_refused() -> None:
+    leave_out = {"airflow/export": False}
+    crons = ["0 1 * * *", "0 2 * * *"]
+    every = dg.Definitions(
+        assets=[plain, hourly],
+        jobs=[_ONE, job("h", hourly, **leave_out)],
+        schedules=[dg.ScheduleDefinition(job=_ONE, cron_schedule=crons, metadata=leave_out)],
+    ).get_repository_def()
+    assert read_dags(every) == []
+    with pytest.raises(Refused):
+        read_dags(every, everything=True)
+
+
+# -- records
+
+
+def test_groups_where_several_have_several_tasks() -> None:
+    def asset(name: str, group: str, *deps: str) -> Any:
+        return dg.asset(name=name, group_name=group, deps=list(deps))(lambda: None)
+
+    assets = [
+        asset("a1", "a"),
+        asset("a2", "a", "a1"),
+        asset("b1", "b", "a2"),
+        asset("b2", "b", "b1"),
+        asset("c1", "c", "b2", "a1"),
+    ]
+    definitions = dg.Definitions(assets, jobs=[job("all", *assets), job("some", *assets[:3])])
+    every, some = read_dags(definitions.get_repository_def())
+    assert {task.task_id: task.group for task in every.tasks} == {
+        "a1": "a",
+        "a2": "a",
+        "b1": "b",
+        "b2": "b",
+        "c1": "",
+    }
+    assert {task.group for task in some.tasks} == {""}
+    assert [(task.task_id, task.after) for task in every.tasks] == [
+        ("a1", []),
+        ("a2", ["a1"]),
+        ("b1", ["a2"]),
+        ("b2", ["b1"]),
+        ("c1", ["a1", "b2"]),
+    ]
+
+
+def test_thousand_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain that fans in: edges are lists, one for each pair that Dagster has."""
+    assets = [
+        dg.asset(name=f"a{n:04}", deps=[f"a{n - 1:04}"] if n else [])(lambda: None)
+        for n in range(1000)
+    ]
+    repository = dg.Definitions(assets, jobs=[job("all", *assets)]).get_repository_def()
+    monkeypatch.setattr(Location, "load", lambda _self: repository)
+    spec = parts(render(FOREIGN, wish(tmp_path))["all.py"])[1]
+    assert [task["after"] for task in spec["tasks"][:3]] == [[], ["a0000"], ["a0001"]]
+    assert len(spec["tasks"]) == 1000
+
+
+TEXTS = st.text() | st.sampled_from(["O'Neil", 'a "b"', 'it\'s "both"', "a\nb'\n", "\\n"])
+FLAT = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    FLAT | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
+    max_leaves=30,
+)
+
+
+@given(VALUES)
+def test_literals_are_what_they_were(value: Any) -> None:
+    assert ast.literal_eval(literal(value)) == value
+
+
+# -- the prelude
+
+
+def test_the_prelude_is_python_38_with_airflow_and_the_standard_library_alone() -> None:
+    tree = ast.parse(PRELUDE, feature_version=(3, 8))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"airflow", "pendulum"}
+    assert PRELUDE.count("\n") <= 150
+    assert graph.OWN_TASKS == ("tick", "done")
+    assert all(f'task_id="{name}"' in PRELUDE for name in graph.OWN_TASKS)
