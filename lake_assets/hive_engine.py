@@ -177,7 +177,11 @@ def result_types(hive: HiveConnection, query: str, columns: Columns) -> list[str
 
 def as_it_is(columns: Columns) -> bool:
     """Whether files that Hive writes are as the lake's are."""
-    return not any(column.type in _STAND_INS for column in columns.values())
+    return all(
+        column.type not in _STAND_INS
+        and (not column.parsed.is_decimal or hive_tables.hive_type(column.parsed) == column.type)
+        for column in columns.values()
+    )
 
 
 def fill(

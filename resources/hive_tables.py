@@ -107,7 +107,12 @@ class Change:
 
 
 def hive_type(of: ColumnType) -> str:
-    """Hive's word for a type. An instant is a timestamp there, its UTC wall time."""
+    """Hive's word for a type. An instant is a timestamp there, its UTC wall time.
+
+    Hive 1.2 shows the 0 of a decimal without whole digits as NULL, so it gets one.
+    """
+    if of.is_decimal and of.precision == of.scale < 38:
+        return f"decimal({of.precision + 1},{of.scale})"
     return of.name if of.is_decimal else _TYPES[of.name]
 
 
