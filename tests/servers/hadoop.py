@@ -125,7 +125,7 @@ def _fetch(_: Hadoop, jars: Path, scratch: Path) -> None:
     # that pip would fetch for it (it calls a function that pypandoc no longer has).
     tools = scratch / "tools"
     _run("make a virtual environment", [sys.executable, "-m", "venv", str(tools)], scratch)
-    pip = [str(tools / "bin" / "pip"), "--disable-pip-version-check", "--no-cache-dir", "-q"]
+    pip = [str(tools / "bin" / "pip"), "-q", "--no-cache-dir", "--retries=1"]
     _run("install setuptools", [*pip, "install", "wheel", "setuptools<81"], scratch)
     (scratch / "pyspark.txt").write_text(_SDIST)
     _run(
@@ -170,7 +170,8 @@ def _run(what: str, command: Sequence[str], folder: Path) -> None:
         raise NoServer(f"could not {what}: {error}") from None
     if done.returncode:
         hint = "; try `apt-get update`" if command[0] == "apt-get" else ""
-        raise NoServer(f"could not {what}: {done.stderr.strip()[-500:]}{hint}")
+        reason = " ".join(done.stderr.split())[-500:]
+        raise NoServer(f"could not {what}: {reason}{hint}")
 
 
 @contextmanager
