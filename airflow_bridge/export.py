@@ -275,26 +275,25 @@ def _document(dag: Dag, made_by: Mapping[str, str]) -> str:
 # -- literals
 
 
-def literal(value: Any, indent: int = 0) -> str:
+def literal(value: Any, indent: int = 0, before: int = 0) -> str:
     """A Python literal that is pleasant to read: short things on one line, texts line by line.
+
+    `before` characters stand before it on its line.
 
     >>> literal({"a": [1, 2]})
     '{"a": [1, 2]}'
     """
     flat = _flat(value)
-    if indent + len(flat) <= _WIDE and "\\n" not in flat:
+    if indent + before + len(flat) < _WIDE and "\\n" not in flat:
         return flat
-    inner = " " * (indent + 4)
-    end = "\n" + " " * indent
+    inner, end = " " * (indent + 4), "\n" + " " * indent
     if isinstance(value, dict) and value:
-        items = (f"{_flat(name)}: {literal(one, indent + 4)}" for name, one in value.items())
+        names = {name: f"{_flat(name)}: " for name in value}
+        items = (told + literal(value[name], indent + 4, len(told)) for name, told in names.items())
         return "{\n" + "".join(f"{inner}{item},\n" for item in items) + " " * indent + "}"
     if isinstance(value, list) and value:
-        return (
-            "[\n"
-            + "".join(f"{inner}{literal(one, indent + 4)},\n" for one in value)
-            + (" " * indent + "]")
-        )
+        items = (literal(one, indent + 4) for one in value)
+        return "[\n" + "".join(f"{inner}{item},\n" for item in items) + " " * indent + "]"
     if isinstance(value, str) and "\n" in value:
         lines = (f"{inner}{_flat(line)}" for line in value.splitlines(keepends=True))
         return "(\n" + "\n".join(lines) + end + ")"

@@ -8,6 +8,7 @@ public, so it is looked at with every new version.
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Location:
 
     def load(self) -> dg.RepositoryDefinition:
         """The graph; loaded once a process."""
+        # Each task keeps to the backfill policy of its own assets.
+        warnings.filterwarnings("ignore", message=r"Asset job .* varying BackfillPolicies")
         definitions = getattr(importlib.import_module(self.module), self.attribute)
         repository: dg.RepositoryDefinition = definitions.get_repository_def()
         return repository

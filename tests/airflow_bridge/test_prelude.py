@@ -1,0 +1,287 @@
+"""What an exported file does by itself: its tasks, exit codes, messages; over a stand-in."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_bridge.export import Wish, render
+from tests.airflow_bridge.conftest import FOREIGN
+from tests.airflow_bridge.stand_in import (
+    AirflowException,
+    AirflowFailException,
+    Connection,
+    stand_in,
+)
+
+TOKEN = "a-secret-token"
+
+
+@pytest.fixture(scope="session")
+def text() -> str:
+    """The file of the job `daily`."""
+    return render(FOREIGN, Wish(Path("dags"), "/opt/lake/bin/lake airflow", "the test"))["daily.py"]
+
+
+def load(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"__name__": "unusual_prefix_daily"}
+    exec(compile(text, "daily.py", "exec"), found)
+    return found
+
+
+def test_the_dag(text: str) -> None:
+    with stand_in():
+        dag = load(text)["dag"]
+    assert {name: task.upstream for name, task in dag.tasks.items()} == {
+        "tick": [],
+        "raw__order.lines": ["tick"],
+        "star": ["raw__order.lines"],
+        "load": ["star"],
+        "done": ["load"],
+    }
+    timetable = dag.given["timetable"]
+    assert (timetable.cron, str(timetable.timezone)) == ("10 7 * * *", "Asia/Seoul")
+    assert dag.given["start_date"].isoformat() == "2024-12-31T07:10:00+09:00"
+    commands = {name: task.given.get("bash_command") for name, task in dag.tasks.items()}
+    assert commands["done"] is None
+    words = shlex.split(commands["star"])
+    assert words[:4] == ["exec", "/opt/lake/bin/lake", "airflow", "run"]
+    assert words[words.index("--asset") :][:4] == ["--asset", "dims", "--asset", "facts"]
+    # Everything of a run reaches the shell through tojson, inside single quotes.
+    for command in (commands["tick"], commands["star"]):
+        inside = command.split("'")[1::2]
+        outside = "".join(command.split("'")[::2])
+        assert all(one.startswith("{{ ") and one.endswith(" | tojson }}") for one in inside)
+        assert "{{" not in outside
+
+
+@pytest.mark.parametrize("hostile", ["'; touch pwned; '", "$(touch pwned)", "`x`", '"', "\\", "\n"])
+def test_nothing_of_a_run_is_read_by_the_shell(text: str, hostile: str) -> None:
+    """With Jinja's own filter, as Airflow has it."""
+    import jinja2
+
+    with stand_in():
+        command = load(text)["dag"].tasks["tick"].given["bash_command"]
+    moment = SimpleNamespace(isoformat=lambda: "2025-07-01T21:00:00+00:00")
+    run = SimpleNamespace(conf={"partition": hostile, hostile: 1}, run_type="scheduled")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    told = environment.from_string(command).render(
+        dag_run=run, params={"rate": 0.1}, data_interval_end=moment
+    )
+    words = shlex.split(told)
+    assert words[-2] == "--tick"
+    assert json.loads(words[-1]) == {
+        "conf": {"partition": hostile, hostile: 1},
+        "params": {"rate": 0.1},
+        "time": "2025-07-01T21:00:00+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("run_type", "given", "time"),
+    [
+        ("scheduled", {"logical_date": "a", "data_interval_end": "b"}, "b"),
+        ("manual", {"logical_date": "a", "data_interval_end": "b"}, "a"),
+        # Airflow 3: runs without a date have only the moment they were made.
+        ("manual", {"run_after": "c"}, "c"),
+        ("asset_triggered", {"run_after": "c"}, "c"),
+    ],
+)
+def test_the_moment_of_a_run(text: str, run_type: str, given: dict[str, str], time: str) -> None:
+    import jinja2
+
+    with stand_in():
+        command = load(text)["dag"].tasks["tick"].given["bash_command"]
+    dates = {
+        name: SimpleNamespace(isoformat=lambda text=text: text) for name, text in given.items()
+    }
+    run = SimpleNamespace(conf=None, run_type=run_type)
+    if "run_after" in dates:
+        run.run_after = dates.pop("run_after")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    told = environment.from_string(command).render(dag_run=run, params={}, **dates)
+    assert json.loads(shlex.split(told)[-1])["time"] == time
+
+
+@pytest.mark.parametrize(
+    ("ends", "raised"),
+    [
+        (1, AirflowException),
+        (75, AirflowException),
+        (265, AirflowException),
+        (65, AirflowFailException),
+        (2, AirflowFailException),
+    ],
+)
+def test_exit_codes(text: str, ends: int, raised: type[Exception]) -> None:
+    with stand_in():
+        task = load(text)["dag"].tasks["star"]
+    task.ends = ends
+    with pytest.raises(raised) as error:
+        task.execute({})
+    assert type(error.value) is raised
+
+
+def test_the_result_is_kept_as_an_object(text: str) -> None:
+    with stand_in():
+        task = load(text)["dag"].tasks["star"]
+    for ends, kept in (('{"ok": true}', {"ok": True}), ("warn", "warn"), ("", "")):
+        task.ends = ends
+        assert task.execute({}) == kept
+
+
+@pytest.mark.parametrize("version", ["1.10.15", "2.0.1", "2.1.4"])
+def test_older_airflows_are_told_in_one_sentence(text: str, version: str) -> None:
+    with (
+        stand_in(version),
+        pytest.raises(RuntimeError, match=rf"needs Airflow 2.2 or newer, and this is {version}\.$"),
+    ):
+        load(text)
+
+
+# -- messages
+
+
+class Receiver(HTTPServer):
+    """A webhook; it keeps what it was sent."""
+
+    def __init__(self, answer: int = 200) -> None:
+        received: list[tuple[str, str | None, dict[str, Any]]] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.append((self.path, self.headers["Authorization"], json.loads(body)))
+                self.send_response(answer)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None: ...
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.received = received
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+class TaskInstance(SimpleNamespace):
+    dag_id, run_id, task_id = "daily", "r1", "raw__order.lines"
+    log_url = "http://airflow/log?x=1"
+    try_number, prev_attempted_tries = 3, 2
+
+    def xcom_pull(self, task_ids: str) -> dict[str, str]:
+        assert task_ids == "tick"
+        return {"partition": "2025-07-01"}
+
+
+FAILED = (
+    "daily (일별 주문) failed\n"
+    "partition 2025-07-01, task raw__order.lines, try 2, 2025-07-02 06:05 KST\n"
+    "http://airflow/log?x=1"
+)
+
+
+def test_messages_of_each_kind(text: str, receiver: Receiver) -> None:
+    hook = receiver.url + "/hook/" + TOKEN
+    connections = {
+        "slack": Connection("slack", hook),
+        "webex": Connection("webex", TOKEN, {"room": "R1", "url": receiver.url + "/messages"}),
+        "open": Connection("webhook", hook),
+        "locked": Connection("http", TOKEN, {"url": receiver.url + "/locked"}),
+    }
+    with stand_in(connections=connections):
+        found = load(text)
+        found["PIPELINE"]["messages"] = list(connections)
+        dag = found["dag"]
+        dag.given["default_args"]["on_failure_callback"]({"ti": TaskInstance()})
+    slack, webex, opened, locked = receiver.received
+    assert slack == (f"/hook/{TOKEN}", None, {"text": FAILED})
+    assert webex == ("/messages", f"Bearer {TOKEN}", {"roomId": "R1", "text": FAILED})
+    assert (locked[0], locked[1], opened[1]) == ("/locked", f"Bearer {TOKEN}", None)
+    assert opened[2] == {
+        "what": "failed",
+        "dag_id": "daily",
+        "title": "일별 주문",
+        "run_id": "r1",
+        "task_id": "raw__order.lines",
+        "partition": "2025-07-01",
+        "try_number": 2,
+        "time": "2025-07-02 06:05 KST",
+        "log_url": "http://airflow/log?x=1",
+        "text": FAILED,
+    }
+
+
+def test_success_and_the_try_of_newer_airflows(text: str, receiver: Receiver) -> None:
+    connections = {"team_room": Connection("slack", receiver.url)}
+    with stand_in("2.11.2", connections):
+        found = load(text)
+        found["dag"].tasks["done"].execute({"ti": TaskInstance(task_id="done")})
+        found["tell"]({"ti": TaskInstance()})
+    success, failure = (body["text"] for _, _, body in receiver.received)
+    assert success.splitlines()[:2] == [
+        "daily (일별 주문) succeeded",
+        "partition 2025-07-01, 2025-07-02 06:05 KST",
+    ]
+    assert "try 3" in failure
+
+
+def test_connections_of_the_environment(
+    text: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = {"a": Connection("slack", receiver.url), "b": Connection("slack", receiver.url)}
+    with stand_in(connections=connections):
+        found = load(text)
+        found["PIPELINE"]["messages"] = []
+        found["tell"]({"ti": TaskInstance()})
+        assert receiver.received == []
+        monkeypatch.setenv("AIRFLOW_BRIDGE_MESSAGES", "a b")
+        found["tell"]({"ti": TaskInstance()})
+    assert len(receiver.received) == 2
+
+
+def test_a_task_without_a_partition_is_told_too(text: str, receiver: Receiver) -> None:
+    """The task `tick` itself failed: there is nothing to pull."""
+    with stand_in(connections={"team_room": Connection("slack", receiver.url)}):
+        found = load(text)
+        found["tell"]({"ti": TaskInstance(task_id="tick", xcom_pull=lambda task_ids: None)})
+    assert "\ntask tick, try 2, 2025" in receiver.received[0][2]["text"]
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        Connection("slack", f"http://127.0.0.1:9/{TOKEN}"),
+        Connection("webex", TOKEN, {"url": "http://127.0.0.1:9"}),
+        Connection("webhook", f"not a url {TOKEN}"),
+        Connection("webhook"),
+    ],
+)
+def test_what_cannot_be_told_fails_no_task(
+    text: str, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    with stand_in(connections={"team_room": connection}):
+        found = load(text)
+        found["PIPELINE"]["messages"] = ["team_room", "unknown"]
+        found["tell"]({"ti": TaskInstance()})
+    assert [record.message.rpartition(":")[0] for record in caplog.records] == [
+        "The connection team_room could not be told",
+        "The connection unknown could not be told",
+    ]
+    assert TOKEN not in caplog.text
+    assert TOKEN not in text
