@@ -41,6 +41,22 @@ _STAND_INS = {"timestamp": "string", "int8": "int", "int16": "int"}
 
 
 @dataclass(frozen=True)
+class Query:
+    """A SELECT for Hive. Its WITH stands apart: Hive 1.2 knows it at a statement's beginning alone.
+
+    `ctes` is '' where there is none.
+    """
+
+    ctes: str
+    body: str
+
+    def within(self, selected: str, rest: str = "", before: str = "") -> str:
+        """The statement `<before> SELECT <selected> FROM <this> <rest>`."""
+        parts = [self.ctes, before, f"SELECT {selected} FROM (", self.body, ") q", rest]
+        return "\n".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
 class Read:
     """An input as the SQL sees it: some columns of some partitions (`dt=2025-07-01`) of a table.
 
@@ -69,7 +85,7 @@ def in_duckdb(sql: str, what: str) -> str:
     return tree.sql("duckdb", comments=False)
 
 
-def in_hive(sql: str, reads: Mapping[str, Read], values: Mapping[str, Value], what: str) -> str:
+def in_hive(sql: str, reads: Mapping[str, Read], values: Mapping[str, Value], what: str) -> Query:
     """The SQL for Hive: each input (alias → what is read) a sub-select, each `$name` a literal.
 
     A name that a WITH defines, as the SQL's own scopes have it, is no input. PermanentError where
@@ -85,7 +101,11 @@ def in_hive(sql: str, reads: Mapping[str, Read], values: Mapping[str, Value], wh
         table.set("this", exp.Var(this=f"({_select(reads[table.name])})"))
         table.set("alias", alias)
     bound = tree.transform(lambda node: _bound(node, values, what))
-    return bound.sql("hive", comments=False)
+    ctes = bound.args.get("with_")
+    bound.set("with_", None)
+    return Query(
+        ctes.sql("hive", comments=False) if ctes else "", bound.sql("hive", comments=False)
+    )
 
 
 def _parsed(sql: str, what: str) -> exp.Query:
@@ -159,10 +179,10 @@ def check_registered(hive: HiveConnection, read: Read, what: str) -> None:
         )
 
 
-def result_types(hive: HiveConnection, query: str, columns: Columns) -> list[str]:
+def result_types(hive: HiveConnection, query: Query, columns: Columns) -> list[str]:
     """Where the columns that Hive's query gives are not the declared ones, in words."""
     # Hive runs nothing for LIMIT 0.
-    found = dict(hive.columns(f"SELECT * FROM (\n{query}\n) q LIMIT 0"))
+    found = dict(hive.columns(query.within("*", "LIMIT 0")))
     declared = {name: hive_tables.hive_type(column.parsed) for name, column in columns.items()}
     problems = [f"column {name!r} is missing" for name in declared if name not in found]
     problems += [f"column {name!r} is not declared" for name in found if name not in declared]
@@ -186,7 +206,7 @@ def as_it_is(columns: Columns) -> bool:
 
 def fill(
     hive: HiveConnection,
-    query: str,
+    query: Query,
     columns: Columns,
     order_by: Sequence[str],
     layer: str,
@@ -212,13 +232,13 @@ def fill(
     )
     order = ", ".join(quoted(name, "hive") for name in order_by)
     # A timestamp's text sorts as it does: 12:00:00 is before 12:00:00.05, and that before .5.
-    rows = f"SELECT {chosen} FROM (\n{query}\n) q" + (f" ORDER BY {order}" if order else "")
+    rest = f"ORDER BY {order}" if order else ""
     hive.run(
         f"CREATE EXTERNAL TABLE {table} ({listed}) STORED AS PARQUET "
         f"LOCATION {literal(folder, 'hive')} TBLPROPERTIES ('parquet.compression'='SNAPPY')"
     )
     try:
-        hive.run(f"INSERT INTO TABLE {table} {rows}")
+        hive.run(query.within(chosen, rest, f"INSERT INTO TABLE {table}"))
     finally:
         with suppress(LakeError):
             hive.run(f"DROP TABLE IF EXISTS {table}")
