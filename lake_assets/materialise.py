@@ -20,7 +20,7 @@ from lake_assets.partitions import consecutive, input_keys, runs
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, ModelSpec, SourceSpec
-from resources.errors import LakeError, NotYetError, PermanentError
+from resources.errors import NotYetError, PermanentError
 from resources.frames import lake_type
 from resources.partition import Partition, join, window
 from resources.settings import Settings
@@ -436,21 +436,9 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
         alias: reader(asset_key, asked[asset_key]) for alias, asset_key in spec.named_inputs.items()
     }
     columns = [spec.columns, *(work.catalogue[name].spec.columns for name in asked)]
-    try:
+    personal = any(column.pii != "none" for own in columns for column in own.values())
+    with transform.told(work.asset.key, function, work.asset.pipeline.folder, personal=personal):
         frame = transform.call(function, tables, _words(work, [key]), work.asset.key)
-    except LakeError:
-        raise
-    except Exception as error:
-        at = transform.place(error, function, work.asset.pipeline.folder)
-        told = f"{work.asset.key}: {name} raised {type(error).__name__} at {at}"
-        personal = any(column.pii != "none" for own in columns for column in own.values())
-        if not personal:
-            raise PermanentError(f"{told}: {error}") from error
-        # Its words and those of its causes may quote a value.
-        raise PermanentError(
-            f"{told}. What it says is not shown, because columns are personal; call it by hand on "
-            "`lake_assets.read(…)`."
-        ) from None
     table = transform.fitted(frame, arrow_schema(spec.columns), work.asset.key)
     if spec.order_by:
         table = table.sort_by([(column, "ascending") for column in spec.order_by])

@@ -11,7 +11,8 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ from typing import Any, get_type_hints
 
 import pyarrow as pa
 
-from resources.errors import PermanentError
+from resources.errors import LakeError, PermanentError
 from resources.frames import kind_of, to_frame, to_table
 from resources.yamlfile import Mistake, Mistakes, shown_path
 
@@ -104,6 +105,29 @@ def place(error: Exception, function: Callable[..., Any], folder: Path) -> str:
     """
     found = last_line(error, folder)
     return f"{shown_path(found[0])}:{found[1]}" if found else _begin(function)
+
+
+@contextmanager
+def told(
+    name: str, function: Callable[..., Any], folder: Path, *, personal: bool
+) -> Iterator[None]:
+    """What a pipeline's own function raises, as a PermanentError that says where.
+
+    `personal`: its words may quote a value that nobody is to see, and so may those of its causes.
+    """
+    try:
+        yield
+    except LakeError:
+        raise
+    except Exception as error:
+        at = place(error, function, folder)
+        what = f"{name}: {function.__name__} raised {type(error).__name__} at {at}"
+        if not personal:
+            raise PermanentError(f"{what}: {error}") from error
+        raise PermanentError(
+            f"{what}. What it says is not shown, because columns are personal; call it by hand on "
+            "`lake_assets.read(…)`."
+        ) from None
 
 
 def _begin(function: Callable[..., Any]) -> str:

@@ -53,11 +53,10 @@ def needed_columns(spec: ModelSpec, period: str) -> list[str]:
     return list(dict.fromkeys([period, *spec.features, spec.target, spec.baseline]))
 
 
-def examples(table: pa.Table, spec: ModelSpec, period: str, before: str, asset: str) -> Examples:
+def examples(table: pa.Table, spec: ModelSpec, period: str, asset: str) -> Examples:
     """The rows that the examples' SQL gave; `period` is the partition column.
 
-    PermanentError where one is of the partition `before` or later, or has no partition, target or
-    baseline.
+    PermanentError where one has no partition, target or baseline.
     """
     what = f"{asset}: the examples"
     for name in (period, spec.target, spec.baseline):
@@ -68,13 +67,6 @@ def examples(table: pa.Table, spec: ModelSpec, period: str, before: str, asset: 
                 f"out, or coalesce(…, 0) in the SQL."
             )
     periods = pd.Series(table[period].cast(pa.string()).to_pylist(), name=period, dtype=object)
-    late = periods[periods >= before]
-    if len(late):
-        raise PermanentError(
-            f"{what} of partition {before} have {len(late):,} rows of {late.min()} to "
-            f"{late.max()}; a model knows only what was before {before}. Is {period} computed in "
-            "the SQL?"
-        )
     return Examples(
         periods,
         frame(table, spec.features, asset),
@@ -83,12 +75,21 @@ def examples(table: pa.Table, spec: ModelSpec, period: str, before: str, asset: 
     )
 
 
-def held_out(periods: pa.ChunkedArray, count: int, asset: str) -> tuple[list[str], list[str]]:
+def held_out(
+    table: pa.Table, period: str, before: str, count: int, asset: str
+) -> tuple[list[str], list[str]]:
     """The partitions to fit on and the last `count` ones, which are held out.
 
-    NotYetError where nothing would be left to fit on.
+    PermanentError where examples are of the partition `before` or later, NotYetError where nothing
+    would be left to fit on.
     """
-    every = sorted(filter(None, pc.unique(periods.cast(pa.string())).to_pylist()))
+    every = sorted(filter(None, pc.unique(table[period].cast(pa.string())).to_pylist()))
+    late = [one for one in every if one >= before]
+    if late:
+        raise PermanentError(
+            f"{asset}: the examples of partition {before} have rows of {', '.join(late[:3])}; a "
+            f"model knows only what was before. Is {period} computed in the SQL?"
+        )
     if len(every) <= count:
         known = f"{every[0]} to {every[-1]}" if every else "none"
         raise NotYetError(

@@ -83,7 +83,15 @@ def probabilities(estimator: Any, features: pd.DataFrame) -> Floats:
     if features.empty:
         return np.empty(0)
     column = list(estimator.classes_).index(1)
-    found: Floats = np.asarray(estimator.predict_proba(features), dtype=np.float64)[:, column]
+    try:
+        found: Floats = np.asarray(estimator.predict_proba(features), dtype=np.float64)[:, column]
+    except Exception as error:
+        # Its words may quote a value, such as a category that was not there before.
+        raise PermanentError(
+            f"The model cannot score {len(features):,} rows: {type(error).__name__}. Other months "
+            "have NULL and new categories: fill and ignore them in `fit` (SimpleImputer, "
+            "OneHotEncoder(handle_unknown='ignore'))."
+        ) from error
     return found
 
 

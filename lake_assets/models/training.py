@@ -34,6 +34,7 @@ from lake_assets.models.registry import (
 from lake_assets.models.scores import METRICS, Champion, Decision, Score, decide, score
 from lake_assets.publish import Link, Markdown, Outcome
 from lake_assets.spec import ModelSpec
+from lake_assets.transform import told
 from resources.errors import LakeError
 
 #: Libraries whose version may change a model or its scores.
@@ -88,15 +89,17 @@ def train(job: Job, registry: Registry, land: Callable[[pa.Table], Outcome]) -> 
     Where something fails, or a gate keeps the row out, the MLflow run ends FAILED with the reason
     and no version stays. NotYetError, before there is a run, where examples are too few.
     """
-    span = held_out(job.table[job.period], job.spec.holdout, job.asset)
+    span = held_out(job.table, job.period, job.value, job.spec.holdout, job.asset)
     run = registry.begin(
         job.asset, job.partition, {DAGSTER_RUN: job.dagster_run, CODE: job.code_version}
     )
     version: int | None = None
     published = False
     try:
-        data = examples(job.table, job.spec, job.period, job.value, job.asset)
-        fitted = fit(job.function, job.spec, data.of(span[0]), job.params)
+        data = examples(job.table, job.spec, job.period, job.asset)
+        train_on = data.of(span[0])
+        with told(job.asset, job.function, job.folder, personal=bool(job.personal)):
+            fitted = fit(job.function, job.spec, train_on, job.params)
         # Two partitions of one model at once: the later one compares with what the other left.
         # Between machines a pool of one does that (`run: {pool: …}`).
         with registry.only(job.name):
