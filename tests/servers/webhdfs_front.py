@@ -1,13 +1,15 @@
-"""A front before the real NameNode that loses its answers, as a network does on a bad day.
+"""Stand-ins for a NameNode, where the real servers are not needed or cannot be made to fail.
 
-Here: passing requests on and cutting connections; no bytes of files come by, which go straight to
-the DataNode. Not here: the servers, and what they can be made to do themselves (`hdfs.py`).
+Here: a front to the real NameNode that loses answers, and a standby without servers. Both speak
+HTTP only as far as WebHDFS's first step needs: no bytes of files pass through. Not here: the
+servers, a real standby among them (`hdfs.py`).
 """
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,17 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from tests.servers.hdfs import HdfsServer
+
+Answer = tuple[int, dict[str, str], bytes]
+
+#: Word for word what Hadoop 2.7 says.
+_STANDBY = {
+    "RemoteException": {
+        "exception": "StandbyException",
+        "javaClassName": "org.apache.hadoop.ipc.StandbyException",
+        "message": "Operation category READ is not supported in state standby",
+    }
+}
 
 
 @dataclass
@@ -38,9 +51,33 @@ class Front:
 
 
 @contextmanager
+def standby_namenode() -> Iterator[Front]:
+    """A stand-in that refuses everything as a standby does: 403, StandbyException.
+
+    A real one (`running_hdfs(standby=True)`) refuses all but CREATE, for which it names a DataNode.
+    """
+    body = json.dumps(_STANDBY).encode()
+    answer = (403, {"Content-Type": "application/json"}, body)
+    with _serving(lambda method, path, body: answer) as front:
+        yield front
+
+
+@contextmanager
 def fronted_namenode(hdfs: HdfsServer) -> Iterator[Front]:
     """A front that passes every request on to `hdfs` and hands back its answers, or loses them."""
 
+    def forward(method: str, path: str, body: bytes) -> Answer:
+        answer = requests.request(method, hdfs.url + path, data=body, allow_redirects=False)
+        names = ("Content-Type", "Location")
+        headers = {name: answer.headers[name] for name in names if name in answer.headers}
+        return answer.status_code, headers, answer.content
+
+    with _serving(forward) as front:
+        yield front
+
+
+@contextmanager
+def _serving(respond: Callable[[str, str, bytes], Answer]) -> Iterator[Front]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -48,19 +85,16 @@ def fronted_namenode(hdfs: HdfsServer) -> Iterator[Front]:
             operation = parse_qs(urlsplit(self.path).query).get("op", ["?"])[0].upper()
             front.asked.append(operation)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            answer = requests.request(
-                self.command, hdfs.url + self.path, data=body, allow_redirects=False
-            )
+            status, headers, content = respond(self.command, self.path, body)
             if front._loses(operation):
                 self.close_connection = True
                 return
-            self.send_response(answer.status_code)
-            for name in ("Content-Type", "Location"):
-                if name in answer.headers:
-                    self.send_header(name, answer.headers[name])
-            self.send_header("Content-Length", str(len(answer.content)))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(answer.content)
+            self.wfile.write(content)
 
         do_GET = do_PUT = do_POST = do_DELETE = answer
 
