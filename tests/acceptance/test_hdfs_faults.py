@@ -24,7 +24,7 @@ from lake_assets import sql_engine
 from resources import file_store, hdfs
 from resources.errors import TransientError
 from resources.hdfs_store import HdfsStore
-from tests.resources.stores import DAY, OnHdfs, new_folder, noise, publish, publish_many
+from tests.resources.stores import DAY, OnHdfs, hdfs_of, new_folder, noise, publish, publish_many
 from tests.servers.hdfs import HdfsServer
 
 pytestmark = pytest.mark.server
@@ -259,6 +259,23 @@ def test_a_datanode_starts_again_amid_a_reading(breakable_hdfs: HdfsServer) -> N
     back.join()
     breakable_hdfs.wait_until_writable()
     assert pa.concat_tables([pa.Table.from_batches([first]), rest]).equals(OLD)
+
+
+def test_a_first_url_in_standby_and_another_that_takes_over(hdfs_pair: HdfsServer) -> None:
+    """A real pair: the active one is found, and again when they change places in mid-write."""
+    urls = f"{hdfs_pair.standby_url};{hdfs_pair.url}"
+    place = new_folder(hdfs_pair)
+    store = HdfsStore(hdfs_of(urls), place.root, "modern")
+    publish(store, DAY, OLD)
+    assert version(store) == 1
+    with store.writer(DAY, NEW.schema) as writer:
+        for batch in NEW.to_batches(131_072):
+            writer.write(batch)
+        writer.close()
+        hdfs_pair.fail_over()
+        writer.publish()
+    assert version(store) == 2
+    assert store.keys("raw", "sales") == [DAY.key]
 
 
 # Several at once --------------------------------------------------------------------------------
