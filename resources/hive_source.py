@@ -315,8 +315,9 @@ def _summed(field: Field) -> str:
 
 def _moment(text: str) -> Any:
     """`2025-07-01` or `2025-07-01 09` as what it says; any other text as it is."""
+    read = {10: date.fromisoformat, 13: datetime.fromisoformat}.get(len(text), str)
     try:
-        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+        return read(text)
     except ValueError:
         return text
 

@@ -134,6 +134,8 @@ def _digits(value: Decimal) -> str:
 
 
 def _precision(value: Decimal) -> str:
+    if not value:
+        return "1, 0"  # to Hive 0.00 has a digit before the point, and is NULL as a DECIMAL(2, 2)
     _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     scale = max(0, -exponent)

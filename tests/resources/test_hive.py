@@ -82,6 +82,7 @@ def test_variables_are_not_replaced_in_statements_of_others(hive: HiveConnection
 NUMBERS: list[Any] = [
     *(True, False, None, 0, -5, 2**31, 2**63 - 1, -(2**63), 10**30),
     *(Decimal("1.50"), Decimal("-0.0001"), Decimal("9" * 38), Decimal("1E+5")),
+    *(Decimal("0.00"), Decimal("0"), Decimal("0E-38"), Decimal("1E-38"), Decimal("-0.99")),
     *(Decimal("-99999999999999999999.999999999999999999"), 1e300, -2.5e-10, 0.1),
     *(datetime(2024, 1, 1, 9, 0, 0, 1), datetime(9999, 12, 30, 23, 59, 59, 999999)),
     datetime(2024, 2, 29),
