@@ -118,6 +118,8 @@ def _configure(folder: Path, hadoop: Hadoop, server: HiveServer, warehouse: str)
             "hive.exec.submit.local.task.via.child": "false",
             "hive.exec.submitviachild": "false",
             "hive.stats.autogather": "false",
+            # A job is asked every second whether it is done; here most take a tenth of that.
+            "hive.exec.counters.pull.interval": "50",
         },
     )
 
