@@ -65,13 +65,14 @@ def query(
     try:
         connection.execute(f"SET temp_directory = {literal(str(spill), 'duckdb')}")
         connection.execute("SET TimeZone = 'Asia/Seoul'")
+        read = sorted({file for view in views.values() for file in view.files})
         if files:
             connection.register_filesystem(files)
+            files.prepare(read)
         with _explained(name, "", files):
             for alias, view in views.items():
                 connection.execute(_view(alias, view))
         # From here on the statement reads its inputs and nothing else, and cannot undo it.
-        read = sorted({file for view in views.values() for file in view.files})
         connection.execute(f"SET allowed_paths = [{_listed(read)}]")
         connection.execute(f"SET allowed_directories = [{_listed([str(spill)])}]")
         connection.execute("SET enable_external_access = false")

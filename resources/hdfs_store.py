@@ -10,7 +10,7 @@ import hashlib
 import io
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -22,8 +22,8 @@ from resources.file_store import FILE, GRACE, Entry, FileStore, OpenFile, Replac
 from resources.hdfs import Hdfs, Status
 from resources.parquet import Profile
 
-#: Listings at a time. One takes 2 ms, of which the NameNode needs a fraction.
-_LISTINGS = 8
+#: Small requests at a time. A listing takes 2 ms, a range 10, most of it waiting.
+_AT_A_TIME = 8
 
 #: A file up to this size is read by one request, a larger one in ranges of at least that size.
 #: Each costs 10 ms, as a DataNode closes the connection after it.
@@ -63,7 +63,7 @@ class HdfsFiles:
     def scans(self, folders: Sequence[str]) -> list[list[Entry]]:
         if len(folders) < 2:
             return [self.scan(folder) for folder in folders]
-        with ThreadPoolExecutor(_LISTINGS) as pool:
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
             return list(pool.map(self.scan, folders))
 
     def make(self, folder: str) -> None:
@@ -157,13 +157,15 @@ class HdfsFile(io.RawIOBase):
     Where it was replaced, ReplacedError; it never gives bytes of another file.
     """
 
-    def __init__(self, hdfs: Hdfs, entry: Entry, owner: DuckdbFiles | None = None) -> None:
+    def __init__(
+        self, hdfs: Hdfs, entry: Entry, owner: DuckdbFiles | None = None, end: bytes = b""
+    ) -> None:
         self._hdfs = hdfs
         self._entry = entry
         self._owner = owner
         self._at = 0
-        self._start = 0
-        self._kept = b""
+        self._start = entry.bytes - len(end)
+        self._kept = end
 
     def readable(self) -> bool:
         return True
@@ -210,16 +212,19 @@ class HdfsFile(io.RawIOBase):
         else:
             start, end = self._at, min(length, self._at + max(wanted, _AHEAD))
         try:
-            data = self._hdfs.range(self._entry.id, start, end - start)
-            if data is None:
-                raise ReplacedError(
-                    f"{self._entry.path} was replaced while it was read. Run again."
-                )
+            self._kept = _range(self._hdfs, self._entry, start, end - start)
+            self._start = start
         except LakeError as error:
             if self._owner:
                 self._owner.failed = error
             raise
-        self._start, self._kept = start, data
+
+
+def _range(hdfs: Hdfs, entry: Entry, offset: int, length: int) -> bytes:
+    data = hdfs.range(entry.id, offset, length) if length else b""
+    if data is None:
+        raise ReplacedError(f"{entry.path} was replaced while it was read. Run again.")
+    return data
 
 
 def _entry(folder: str, one: Status) -> Entry:
@@ -243,6 +248,23 @@ class DuckdbFiles(fsspec.AbstractFileSystem):  # type: ignore[misc]
         self._hdfs = hdfs
         #: What a reading failed by: DuckDB tells it in its own words.
         self.failed: LakeError | None = None
+        self._ends: dict[int, bytes] = {}
+
+    def prepare(self, addresses: Iterable[str]) -> None:
+        """Read where the footers are, several at a time.
+
+        DuckDB does one file after another, when a view is made and again when it is used: a sum
+        over a year of days, 365 files of 0.4 MB, took 12 s and 1,095 requests; now 4 s and 730.
+        """
+        entries = [_addressed(address) for address in addresses]
+
+        def end(entry: Entry) -> bytes:
+            length = min(entry.bytes, _FOOTER)
+            return _range(self._hdfs, entry, entry.bytes - length, length)
+
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            for entry, data in zip(entries, pool.map(end, entries), strict=True):
+                self._ends[entry.id] = data
 
     @staticmethod
     def address(entry: Entry) -> str:
@@ -259,7 +281,8 @@ class DuckdbFiles(fsspec.AbstractFileSystem):  # type: ignore[misc]
         return datetime(1970, 1, 1, tzinfo=timezone.utc)
 
     def _open(self, path: str, mode: str = "rb", **_: object) -> HdfsFile:
-        return HdfsFile(self._hdfs, _addressed(path), self)
+        entry = _addressed(path)
+        return HdfsFile(self._hdfs, entry, self, self._ends.get(entry.id, b""))
 
 
 def _addressed(address: str) -> Entry:
