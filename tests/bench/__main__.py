@@ -16,7 +16,15 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import backfill, extraction, graph, memory, pandas_peer, publish_hdfs
+from tests.bench import (
+    backfill,
+    extraction,
+    graph,
+    hive_read,
+    memory,
+    pandas_peer,
+    publish_hdfs,
+)
 from tests.bench.runner import ROOT, Bench, Ratio
 
 CASES = {
@@ -26,6 +34,7 @@ CASES = {
     "backfill": backfill.run,
     "graph": graph.run,
     "hdfs": publish_hdfs.run,
+    "hive": hive_read.run,
 }
 
 
