@@ -243,7 +243,8 @@ class Counting(HiveConnection):
 
 @pytest.fixture
 def hive(hive_server: HiveServer) -> Iterator[Counting]:
-    with Counting(hive_server) as connection:
+    connection = Counting(hive_server)
+    with connection:
         yield connection
 
 
@@ -354,6 +355,9 @@ def test_sync_makes_adds_moves_and_drops(hive: Counting, layer: str, root: str) 
     with pytest.raises(PermanentError, match="new: n string"):
         hive_tables.prepare(hive, wider)
     assert sync(wider, folders) == ["new: n string"]
+    # The partitions that there were have it, too.
+    columns = hive.rows(f"DESCRIBE {daily.sql} PARTITION (dt='2025-07-02')")
+    assert [row[0] for row in columns[:3]] == ["id", "n", "dt"]
     retyped = table({"id": "int32", "n": "string"}, DT, layer=layer, folder=daily.folder)
     with pytest.raises(PermanentError, match="column id is bigint, declared int"):
         sync(retyped, folders)
