@@ -107,10 +107,10 @@ def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]
         return _each(work, keys, _frames)
     if spec.range:
         return _range(work, spec, keys)
-    return _each(work, keys, _hive if in_hive(work.asset, work.settings) else _sql)
+    return _each(work, keys, _hive if made_by_hive(work.asset, work.settings) else _sql)
 
 
-def in_hive(asset: Asset, settings: Settings) -> bool:
+def made_by_hive(asset: Asset, settings: Settings) -> bool:
     """Whether Hive makes an asset in this environment; DuckDB does where there is no Hive."""
     engine = asset.spec.engine if isinstance(asset.spec, DatasetSpec) else None
     return engine == "hive" and settings.store.hive is not None
@@ -256,7 +256,7 @@ def _each(
     """Partition by partition: the rule for datasets, as a window over 31 days is not 31 days."""
     spec = work.asset.spec
     assert isinstance(spec, DatasetSpec)
-    sql = "Hive SQL" if in_hive(work.asset, work.settings) else "DuckDB SQL"
+    sql = "Hive SQL" if made_by_hive(work.asset, work.settings) else "DuckDB SQL"
     route = sql if spec.sql else spec.transform or "scores of a model"
     inspector = _inspector(work, spec.order_by)
     for key in keys:
