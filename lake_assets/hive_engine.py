@@ -239,6 +239,14 @@ def fill(
     )
     try:
         hive.run(query.within(chosen, rest, f"INSERT INTO TABLE {table}"))
+    except PermanentError as error:
+        if "Permission denied" not in str(error):
+            raise
+        raise PermanentError(
+            f"{error} Hive writes into a folder that the lake has made: HiveServer2 must act for "
+            "its users (hive.server2.enable.doAs), and `user` of the Hive connection be that of "
+            "the HDFS one."
+        ) from None
     finally:
         with suppress(LakeError):
             hive.run(f"DROP TABLE IF EXISTS {table}")
