@@ -25,9 +25,11 @@ from resources.parquet import Profile
 #: Small requests at a time. A listing takes 2 ms, a range 10, most of it waiting.
 _AT_A_TIME = 8
 
-#: A file up to this size is read by one request, a larger one in ranges of at least that size.
-#: Each costs 10 ms, as a DataNode closes the connection after it.
+#: A file up to this size is read by one request, a larger one in ranges of at least that size. Each
+#: costs 10 ms, as a DataNode closes the connection after it; so they grow while one goes on from
+#: where the last one ended, as all columns do. 270 MB: 41 requests instead of 326, 5.5 s of 10.
 _AHEAD = 1 << 20
+_MOST_AHEAD = 8 << 20
 _FOOTER = 64 << 10
 
 _SCHEME = "lake"
@@ -166,6 +168,7 @@ class HdfsFile(io.RawIOBase):
         self._at = 0
         self._start = entry.bytes - len(end)
         self._kept = end
+        self._ahead = _AHEAD
 
     def readable(self) -> bool:
         return True
@@ -204,16 +207,20 @@ class HdfsFile(io.RawIOBase):
 
     def _fetch(self, wanted: int) -> None:
         """All of a small file; of a large one its end, where the footer is, or what comes next."""
-        length = self._entry.bytes
+        length, known = self._entry.bytes, self._start + len(self._kept)
+        goes_on = self._start <= self._at <= known
+        carried = self._kept[self._at - self._start :] if goes_on else b""
+        self._ahead = min(2 * self._ahead, _MOST_AHEAD) if goes_on else _AHEAD
         if length <= _AHEAD:
-            start, end = 0, length
+            carried, start, end = b"", 0, length
         elif self._at + wanted == length and wanted <= _FOOTER:
-            start, end = length - _FOOTER, length
+            carried, start, end = b"", length - _FOOTER, length
         else:
-            start, end = self._at, min(length, self._at + max(wanted, _AHEAD))
+            start = self._at + len(carried)
+            end = min(length, max(self._at + wanted, start + self._ahead))
         try:
-            self._kept = _range(self._hdfs, self._entry, start, end - start)
-            self._start = start
+            self._kept = carried + _range(self._hdfs, self._entry, start, end - start)
+            self._start = start - len(carried)
         except LakeError as error:
             if self._owner:
                 self._owner.failed = error
