@@ -661,7 +661,11 @@ def _check_inputs(
             ]
             if lacking:
                 what = f"from and to count partitions of time, and {lacking[0]}"
-                yield asset.mistake(_input_place(asset, key), what, f"write {key} alone")
+                cure = f"write {key} alone"
+                if isinstance(asset.spec, ModelSpec):
+                    what += ", so it may know what came later"
+                    cure = "join it in a dataset with partitions, which keeps what was known then"
+                yield asset.mistake(_input_place(asset, key), what, cure)
             elif isinstance(asset.spec, DatasetSpec) and asset.spec.range:
                 what = "range: true reads the same partition of each input, not earlier ones"
                 yield asset.mistake(("range",), what, "take it out: range: false is always right")

@@ -697,6 +697,8 @@ class DatasetSpec(_Asset):
 class Before(Earlier):
     """An input of a model: partitions before the model's own, which it must not know."""
 
+    to: Offset = Field(description="-1: to the partition before, and no later")
+
     @field_validator("to")
     @classmethod
     def _before(cls, value: int) -> int:

@@ -36,16 +36,6 @@ def check_model(asset: Asset, spec: ModelSpec) -> Iterator[Mistake]:
             yield asset.pipeline.file.mistake(("params", name), what, "give it another name")
 
 
-def check_model_inputs(asset: Asset, by_key: Mapping[str, Input]) -> Iterator[Mistake]:
-    """Each input has time, so that what it says of the month to predict can be left out."""
-    for alias, key in asset.inputs.items():
-        source = by_key.get(key)
-        if source is not None and (source.partitions is None or source.partitions.cadence is None):
-            what = f"{key} has no time, so it may know what came later"
-            cure = "join it in a dataset with partitions, which keeps what was known then"
-            yield asset.mistake(("inputs", alias), what, cure)
-
-
 def check_fit(asset: Asset, path: str, function: ast.FunctionDef) -> Iterator[Mistake]:
     """Arguments of `fit` are given by name."""
     named = [*function.args.args, *function.args.kwonlyargs]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lake_assets.models.registry import Registry
 from tests.models.lake import Lake, fill, opened
 
 
@@ -20,6 +21,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fill(folder / "home")
         with opened(folder) as lake:
             lake.prepare()
+            # MLflow makes its tables on first use, 1.4 CPU s; `test_registry.py` does it by itself.
+            Registry(lake.settings).champion("late")
     return folder
 
 
