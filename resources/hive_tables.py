@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -471,22 +471,26 @@ def changes(
     return done
 
 
-def sync(hive: HiveConnection, table: HiveTable, folders: Mapping[str, str]) -> Iterator[Change]:
+def sync(
+    hive: HiveConnection, table: HiveTable, folders: Callable[[], Mapping[str, str]]
+) -> Iterator[Change]:
     """What brings Hive in line with the store, which has the partitions `folders` and no others.
 
     Whoever iterates runs each statement before asking for the next one, or none of them. Nothing
     is dropped but partitions whose files are gone; PermanentError where the table cannot be kept.
+
+    The store is asked after Hive, each time: what a run publishes in between is new to us and
+    never gone.
     """
     found = described(hive, table)
     if found is None:
-        if not folders:
+        if not folders():
             return
         yield Change("its database, where there is none", create_database(table.layer))
         yield Change("no such table in Hive", create_table(table))
-        found = described(hive, table)
-    prepared = Prepared(table, found.location if found else table.folder, fresh=True)
-    known: Mapping[str, str] = {"": prepared.location} if not table.keys else {}
-    if found is not None:
+        made = described(hive, table)
+        prepared = Prepared(table, made.location if made else table.folder, fresh=True)
+    else:
         problems = differences(table, found)
         if not all(one.safe for one in problems):
             raise refused(table, problems)
@@ -494,12 +498,13 @@ def sync(hive: HiveConnection, table: HiveTable, folders: Mapping[str, str]) -> 
             yield Change(one.what, one.cure)
         if table.keys:
             # Gone first: Hive explains no table of which a folder is missing.
-            gone = set(show_partitions(hive, table)) - folders.keys()
-            for statement in drop_partitions(table, gone):
+            shown = set(show_partitions(hive, table))
+            for statement in drop_partitions(table, shown - folders().keys()):
                 count = statement.count("PARTITION (")
                 yield Change(f"{_counted(count)} without files", statement)
-        known = registered(hive, Prepared(table, found.location), None)
-    yield from changes(prepared, folders, known)
+        prepared = Prepared(table, found.location)
+    known = registered(hive, prepared, None)
+    yield from changes(prepared, folders(), known)
 
 
 def _counted(count: int) -> str:

@@ -323,7 +323,7 @@ def test_sync_makes_adds_moves_and_drops(hive: Counting, layer: str, root: str) 
 
     def sync(made: HiveTable, folders: dict[str, str], act: bool = True) -> list[str]:
         told = []
-        for change in hive_tables.sync(hive, made, folders):
+        for change in hive_tables.sync(hive, made, lambda: folders):
             told.append(change.what)
             if act:
                 hive.run(change.statement)
