@@ -31,6 +31,7 @@ from lake_assets.loader import (
 from lake_assets.partitions import definition, mapping, previous
 from lake_assets.spec import DatasetSpec, ModelSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
+from resources.io_manager import PARTITION_COLUMN
 from resources.settings import Settings
 from resources.yamlfile import Mistake, Mistakes
 
@@ -247,6 +248,8 @@ def _metadata(asset: Asset) -> dict[str, Any]:
     }
     if isinstance(asset.spec, SourceSpec):
         lake["lake/source"] = f"{asset.spec.connection}: {_table(asset.spec)}"
+    if asset.partitions and asset.partitions.named:
+        lake[PARTITION_COLUMN] = asset.partitions.named.column
     if asset.spec.formerly:
         lake["lake/formerly"] = list(asset.spec.formerly)
     return {**lake, **{key: value for key, value in airflow.items() if value is not None}}

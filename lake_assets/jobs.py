@@ -93,7 +93,7 @@ def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
 def _tick(
     partitions: Partitions | None, fired_by: str
 ) -> Callable[[dg.ScheduleEvaluationContext], Any]:
-    """What a tick means: the newest partition that is whole by then, in Asia/Seoul, all its names."""
+    """What a tick means: the newest partition that is whole by then, in Asia/Seoul; all names."""
 
     def tick(context: dg.ScheduleEvaluationContext) -> Any:
         if fired_by == "airflow" and ASKED_BY_AIRFLOW not in os.environ:

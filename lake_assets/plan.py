@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -22,6 +22,8 @@ from dagster._core.errors import DagsterInvalidSubsetError
 from lake_assets.record import ELSEWHERE
 from lake_assets.versions import Materialised, input_digest, latest
 from resources.errors import UsageError
+from resources.io_manager import cadence_of
+from resources.partition import Cadence, start_of, window
 from resources.yamlfile import nearest
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -66,11 +68,15 @@ class Targets:
 
 @dataclass(frozen=True)
 class Step:
-    """One run: assets that share partitions, over consecutive ones (`('',)`: none)."""
+    """One run: assets that share partitions, over consecutive ones (`('',)`: none).
+
+    Of days with names those are some days of some names, each with each.
+    """
 
     assets: tuple[dg.AssetKey, ...]
     partitions: tuple[str, ...]
     reasons: Mapping[dg.AssetKey, str]
+    definition: dg.PartitionsDefinition[Any] | None = None
 
     @property
     def units(self) -> list[Unit]:
@@ -85,6 +91,7 @@ class Skip:
     partitions: tuple[str, ...]
     kind: Kind
     reason: str
+    definition: dg.PartitionsDefinition[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -196,7 +203,7 @@ def plan(
     count = max(waves.values(), default=-1) + 1
     steps = tuple(tuple(_steps(graph, _wave(waves, n), reasons)) for n in range(count))
     outside = (Skip(key, (), "outside", reason) for key, reason in wanted.outside.items())
-    return Plan(steps, (*_skips(history, skips), *outside))
+    return Plan(steps, (*_skips(graph, history, skips), *outside))
 
 
 def select(graph: AssetGraph, texts: Sequence[str]) -> set[dg.AssetKey]:
@@ -241,30 +248,39 @@ def _quoted(text: str) -> str:
     return _BARE.sub(lambda found: f'key:"{found[1]}"' if found[1] else found[0], text)
 
 
-def short(partitions: Sequence[str]) -> str:
+def short(partitions: Sequence[str], definition: dg.PartitionsDefinition[Any] | None = None) -> str:
     """Few keys themselves, more as first, last and count; `of` where some between are missing.
 
     >>> short(["2025-01-01", "2025-01-02"])
     '2025-01-01, 2025-01-02'
-    >>> short(["2025-01-01", "2025-01-02", "2025-01-03"])
+    >>> short(["2025-01-01", "2025-01-02", "2025-01-03"], DAILY)
     '2025-01-01 … 2025-01-03 (3)'
-    >>> short(["2025-01", "2025-02", "2025-12"])
+    >>> short(["2025-01", "2025-02", "2025-12"], MONTHLY)
     '2025-01 … 2025-12 (3 of 12)'
     """
     if len(partitions) <= 2:
         return ", ".join(partitions)
     count = len(partitions)
-    between = _place(partitions[-1]) - _place(partitions[0]) + 1
+    between = _between_them(partitions[0], partitions[-1], definition)
     told = f"{count} of {between}" if between > count else str(count)
     return f"{partitions[0]} … {partitions[-1]} ({told})"
 
 
-def _place(partition: str) -> int:
-    """A number that grows by one from day to day or month to month; 0 for other keys."""
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", partition):
-        return date.fromisoformat(partition).toordinal()
-    if re.fullmatch(r"\d{4}-\d{2}", partition):
-        return int(partition[:4]) * 12 + int(partition[5:])
+def _between_them(first: str, last: str, definition: dg.PartitionsDefinition[Any] | None) -> int:
+    """How many partitions lie from one to another, both counted; 0 where that is not known.
+
+    Of times in general, whether or not the asset has them all; of names those of the asset.
+    """
+    cadence = cadence_of(definition)
+    if cadence == "monthly":
+        months = [int(key[:4]) * 12 + int(key[5:]) for key in (first, last)]
+        return months[1] - months[0] + 1
+    if cadence:
+        start, end = window(cadence, first)
+        return int((start_of(cadence, last) - start) / (end - start)) + 1
+    if isinstance(definition, dg.StaticPartitionsDefinition):
+        every = definition.get_partition_keys()
+        return every.index(last) - every.index(first) + 1
     return 0
 
 
@@ -305,16 +321,17 @@ def _mapped(graph: AssetGraph, key: dg.AssetKey, parent: dg.AssetKey, partition:
     if mine is None:
         return list(_keys(graph, parent))
     mapping = graph.get_partition_mapping(key, parent)
-    if mine == theirs and (
-        isinstance(mapping, dg.IdentityPartitionMapping)
-        or mapping == dg.TimeWindowPartitionMapping()
-    ):
+    same = isinstance(mapping, dg.IdentityPartitionMapping) or (
+        isinstance(mapping, dg.TimeWindowPartitionMapping)
+        and (mapping.start_offset, mapping.end_offset) == (0, 0)
+    )
+    if same and mine == theirs:
         return [partition]
     result = graph.get_parent_partition_keys_for_child(partition, parent, key)
     first = theirs.get_first_partition_key() or ""
     # Keys before the input's first one stand for nothing; those after its last are still to come.
     ahead = [one for one in result.required_but_nonexistent_partition_keys if one > first]
-    return [*result.partitions_subset.get_partition_keys(), *ahead]
+    return sorted(map(str, [*result.partitions_subset.get_partition_keys(), *ahead]))
 
 
 def _stop(
@@ -329,10 +346,8 @@ def _stop(
     for kind in ("failed", "not yet"):
         of_kind = [one for one in before if blocked.get(one) == kind]
         if of_kind:
-            return (
-                kind,
-                f"{_told(of_kind, unit)} {'failed' if kind == 'failed' else 'is not yet there'}",
-            )
+            became = "failed" if kind == "failed" else "is not yet there"
+            return kind, f"{_told(graph, of_kind, unit)} {became}"
     if graph.get(unit[0]).partitions_def is None:
         # It reads whatever partitions there are.
         before = [one for one in before if graph.get(one[0]).partitions_def is None]
@@ -341,15 +356,16 @@ def _stop(
         return None
     far = all(_is_elsewhere(graph, key) for key, _ in lacking)
     hint = ", which another location makes" if far else ""
-    return "not yet", f"{_told(lacking, unit)} is missing{hint}"
+    return "not yet", f"{_told(graph, lacking, unit)} is missing{hint}"
 
 
-def _told(inputs: Sequence[Unit], unit: Unit) -> str:
+def _told(graph: AssetGraph, inputs: Sequence[Unit], unit: Unit) -> str:
     """The same partition goes without saying, so that a range of them has one reason."""
     found = []
     for key, members in groupby(sorted(inputs), key=lambda one: one[0]):
         partitions = [one for _, one in members]
-        shown = "" if partitions == [unit[1]] else f" {short(partitions)}"
+        told = short(partitions, graph.get(key).partitions_def)
+        shown = "" if partitions == [unit[1]] else f" {told}"
         found.append(f"input {key.to_user_string()}{shown}".rstrip())
     return "; ".join(found)
 
@@ -401,26 +417,69 @@ def _wave(waves: Mapping[Unit, int], number: int) -> list[Unit]:
 def _steps(graph: AssetGraph, units: Sequence[Unit], reasons: Mapping[Unit, str]) -> Iterator[Step]:
     """Runs that make `units`: consecutive partitions that the same assets need, cut to chunks."""
     order = {key: place for place, key in enumerate(graph.toposorted_asset_keys)}
-    by_partitions: dict[dg.PartitionsDefinition | None, dict[str, set[dg.AssetKey]]] = {}
+    by_partitions: dict[dg.PartitionsDefinition[Any] | None, dict[str, set[dg.AssetKey]]] = {}
     for key, partition in units:
         node = graph.get(key)
         needed = by_partitions.setdefault(node.partitions_def, {}).setdefault(partition, set())
         needed.update(node.execution_set_asset_keys or {key})
     for definition, wanted in by_partitions.items():
-        every = [""] if definition is None else definition.get_partition_keys()
-        runs = [(one, frozenset(wanted.get(one, ()))) for one in every]
-        for members, group in groupby(runs, key=lambda run: run[1]):
-            if not members:
-                continue
+        alike: dict[str, frozenset[dg.AssetKey]] = {
+            one: frozenset(members) for one, members in wanted.items()
+        }
+        for members, chunk in _chunks(graph, definition, alike):
             assets = tuple(sorted(members, key=order.__getitem__))
-            partitions = [one for one, _ in group]
-            size = _chunk(graph, assets) or len(partitions)
-            for start in range(0, len(partitions), size):
-                chunk = tuple(partitions[start : start + size])
-                yield Step(assets, chunk, _told_reasons(assets, chunk, reasons))
+            yield Step(assets, chunk, _told_reasons(assets, chunk, reasons), definition)
 
 
-def _chunk(graph: AssetGraph, assets: Sequence[dg.AssetKey]) -> int | None:
+def _chunks(
+    graph: AssetGraph,
+    definition: dg.PartitionsDefinition[Any] | None,
+    wanted: Mapping[str, frozenset[dg.AssetKey]],
+) -> Iterator[tuple[frozenset[dg.AssetKey], tuple[str, ...]]]:
+    """The assets and partitions of one run each.
+
+    Of two dimensions Dagster runs each key of one with each of the other between a first and a last
+    key. So the times of each name come first, as one query reads them; names that need the same
+    times share a run as long as it is not too large.
+    """
+    none: frozenset[dg.AssetKey] = frozenset()
+    if not isinstance(definition, dg.MultiPartitionsDefinition):
+        every = [""] if definition is None else definition.get_partition_keys()
+        yield from _cut(graph, [(one, wanted.get(one, none)) for one in every])
+        return
+    dimensions = definition.primary_dimension, definition.secondary_dimension
+    times, names = (one.partitions_def.get_partition_keys() for one in dimensions)
+
+    def key(time: str, name: str) -> str:
+        parts = {dimensions[0].name: time, dimensions[1].name: name}
+        return str(dg.MultiPartitionKey(parts))
+
+    found: dict[tuple[frozenset[dg.AssetKey], tuple[str, ...]], list[int]] = {}
+    for place, name in enumerate(names):
+        for run in _cut(graph, [(time, wanted.get(key(time, name), none)) for time in times]):
+            found.setdefault(run, []).append(place)
+    for (members, chunk), places in found.items():
+        most = max((_size(graph, members) or len(places) * len(chunk)) // len(chunk), 1)
+        # Names beside one another: their place less their number is the same.
+        for _, group in groupby(enumerate(places), key=lambda one: one[1] - one[0]):
+            beside = [names[place] for _, place in group]
+            for start in range(0, len(beside), most):
+                some = beside[start : start + most]
+                yield members, tuple(key(time, name) for time in chunk for name in some)
+
+
+def _cut(
+    graph: AssetGraph, wanted: Sequence[tuple[str, frozenset[dg.AssetKey]]]
+) -> Iterator[tuple[frozenset[dg.AssetKey], tuple[str, ...]]]:
+    """Neighbours that the same assets need, in pieces of the size of a run."""
+    for members, group in groupby(wanted, key=lambda one: one[1]):
+        partitions = [one for one, _ in group]
+        size = _size(graph, members) or len(partitions)
+        for start in range(0, len(partitions), size) if members else ():
+            yield members, tuple(partitions[start : start + size])
+
+
+def _size(graph: AssetGraph, assets: Iterable[dg.AssetKey]) -> int | None:
     """Partitions that one run takes: the smallest backfill policy's; None: any number."""
     policies = [graph.get(key).backfill_policy for key in assets]
     sizes = [policy.max_partitions_per_run if policy else 1 for policy in policies]
@@ -438,17 +497,19 @@ def _told_reasons(
     }
 
 
-def _skips(history: History, skips: Sequence[tuple[dg.AssetKey, str, Kind, str]]) -> Iterator[Skip]:
+def _skips(
+    graph: AssetGraph, history: History, skips: Sequence[tuple[dg.AssetKey, str, Kind, str]]
+) -> Iterator[Skip]:
     grouped: dict[tuple[dg.AssetKey, Kind, str], list[str]] = {}
     for key, partition, kind, reason in skips:
         grouped.setdefault((key, kind, reason), []).append(partition)
     for (key, kind, reason), partitions in grouped.items():
+        told = reason
         if kind == "up to date":
             known = history.of(key, partitions)
             newest = max(found.timestamp for one in partitions if (found := known[one]))
-            yield Skip(key, tuple(partitions), kind, f"up to date since {seoul_time(newest)}")
-        else:
-            yield Skip(key, tuple(partitions), kind, reason)
+            told = f"up to date since {seoul_time(newest)}"
+        yield Skip(key, tuple(partitions), kind, told, graph.get(key).partitions_def)
 
 
 # -- partitions as asked for
@@ -456,7 +517,7 @@ def _skips(history: History, skips: Sequence[tuple[dg.AssetKey, str, Kind, str]]
 
 def _keys(graph: AssetGraph, key: dg.AssetKey) -> Sequence[str]:
     definition = graph.get(key).partitions_def
-    return definition.get_partition_keys() if definition else ("",)
+    return list(map(str, definition.get_partition_keys())) if definition else [""]
 
 
 def _there_is(keys: Sequence[str]) -> str:
@@ -484,31 +545,48 @@ def _check_partition(graph: AssetGraph, assets: Sequence[dg.AssetKey], asked: st
             "at once with --from and --to."
         )
     keys = _keys(graph, lacking[0])
+    mended = _mended(asked, keys, graph.get(lacking[0]).partitions_def)
     raise UsageError(
-        f"{lacking[0].to_user_string()} has no partition {asked!r}; "
-        f"{_mended(asked, keys)}{_there_is(keys)}."
+        f"{lacking[0].to_user_string()} has no partition {asked!r}; {mended}{_there_is(keys)}."
     )
 
 
-def _mended(asked: str, keys: Sequence[str]) -> str:
-    """What is wrong with a key, told as a day or month; the nearest by letters may be years off."""
-    daily, monthly = (
-        bool(keys) and re.fullmatch(shape, keys[-1]) is not None
-        for shape in (r"\d{4}-\d{2}-\d{2}", r"\d{4}-\d{2}")
-    )
-    if not daily and not monthly:
+#: Cadence → its partitions in words, and how a key is written.
+_WORDS: Mapping[Cadence, tuple[str, str]] = {
+    "hourly": ("hour", "YYYY-MM-DD-HH"),
+    "daily": ("day", "YYYY-MM-DD"),
+    "weekly": ("week", "its Monday, YYYY-MM-DD"),
+    "monthly": ("month", "YYYY-MM"),
+}
+
+
+def _mended(
+    asked: str, keys: Sequence[str], definition: dg.PartitionsDefinition[Any] | None
+) -> str:
+    """What is wrong with a key, in words of its cadence; the nearest by letters may be far off."""
+    if isinstance(definition, dg.StaticPartitionsDefinition):
+        return f"{nearest(asked, keys)}; "
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        return "" if asked.count("|") == 1 or not keys else f"write both parts, {keys[-1]}; "
+    cadence = cadence_of(definition)
+    if cadence is None or not keys:
         return ""
+    word, shape = _WORDS[cadence]
     try:
-        _days(asked, "--partition")
+        start_of(cadence, asked)
+    except ValueError as error:
+        if "Monday" in str(error):
+            return f"{error}; "
+    else:
+        return "" if keys[0] <= asked <= keys[-1] else "it is outside: "
+    try:
+        first, last = _days(asked, "--partition")
     except UsageError:
-        return f"write a {'day as YYYY-MM-DD' if daily else 'month as YYYY-MM'}; "
-    if len(asked) < len(keys[-1]):
-        return f"the days of a month are --from {asked} --to {asked}; "
-    if len(asked) > len(keys[-1]):
-        return "write a month as YYYY-MM; "
-    if keys[0] <= asked <= keys[-1]:
-        return ""
-    return "it is outside: "
+        return f"write a {word} as {shape}; "
+    if cadence == "monthly":
+        return f"write a month as {shape}; "
+    whole = "day" if first == last else "month"
+    return f"the {word}s of a {whole} are --from {asked} --to {asked}; "
 
 
 def _between(
@@ -521,33 +599,71 @@ def _between(
     last = _days(end, "--to")[1] if end is not None else date.max
     if first > last:
         raise UsageError(f"--from {start} is later than --to {end}.")
+    timed = [key for key in assets if _times(graph, key)]
+    if not timed:
+        raise UsageError(
+            f"{assets[0].to_user_string()} is not partitioned by time; leave out --from and --to, "
+            "or name one with --partition."
+        )
     found = {key: tuple(_lying_in(graph, key, first, last)) for key in assets}
-    if not any(found.values()):
+    if not any(found[key] for key in timed):
         told = "; ".join(
-            f"{key.to_user_string()}: {_there_is(_keys(graph, key))}" for key in assets[:3]
+            f"{key.to_user_string()}: {_there_is(_keys(graph, key))}" for key in timed[:3]
         )
         raise UsageError(f"No partition lies in {start or '…'} to {end or '…'}; {told}.")
-    none = [key for key in assets if not found[key]]
-    return found, {key: _outside(_keys(graph, key), first, last) for key in none}
+    return found, {key: _outside(graph, key, first, last) for key in timed if not found[key]}
 
 
-def _outside(keys: Sequence[str], first: date, last: date) -> str:
-    """Why no partition lies in the range: the range is shorter than one, or is elsewhere."""
-    if keys and first.isoformat()[: len(keys[0])] <= keys[-1] and keys[0] <= last.isoformat():
-        return f"no whole {'month' if len(keys[0]) == len('2025-07') else 'partition'} in the range"
-    return f"none in the range: {_there_is(keys)}"
+def _times(graph: AssetGraph, key: dg.AssetKey) -> dg.TimeWindowPartitionsDefinition | None:
+    """How an asset is partitioned by time; None where it is by names alone."""
+    definition = graph.get(key).partitions_def
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        if not definition.has_time_window_dimension:
+            return None
+        return definition.time_window_partitions_def
+    return definition if isinstance(definition, dg.TimeWindowPartitionsDefinition) else None
 
 
 def _lying_in(graph: AssetGraph, key: dg.AssetKey, first: date, last: date) -> Iterator[str]:
-    definition = graph.get(key).partitions_def
-    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
-        raise UsageError(
-            f"{key.to_user_string()} is not partitioned by time; name one with --partition."
-        )
-    for partition in definition.get_partition_keys():
-        window = definition.time_window_for_partition_key(partition)
-        if first <= window.start.date() and window.end.date() - timedelta(days=1) <= last:
-            yield partition
+    """The partitions that lie in these days as a whole; all of those that have no time."""
+    definition, times = graph.get(key).partitions_def, _times(graph, key)
+    if times is None or definition is None:
+        yield from _keys(graph, key)
+        return
+    inside = []
+    for partition in times.get_partition_keys():
+        starts, ends = _days_of(times, partition)
+        if first <= starts and ends <= last:
+            inside.append(partition)
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        name = definition.time_window_dimension.name
+        yield from map(str, definition.get_multipartition_keys_with_dimension_values(name, inside))
+    else:
+        yield from inside
+
+
+def _days_of(definition: dg.TimeWindowPartitionsDefinition, partition: str) -> tuple[date, date]:
+    """The first and the last day in which a partition lies."""
+    cadence = cadence_of(definition)
+    if cadence and cadence != "hourly":  # Dagster takes 40 µs a key
+        start, end = window(cadence, partition)
+        return start, end - timedelta(days=1)
+    if cadence:
+        day = date.fromisoformat(partition[:10])
+        return day, day
+    found = definition.time_window_for_partition_key(partition)
+    return found.start.date(), (found.end - timedelta(microseconds=1)).date()
+
+
+def _outside(graph: AssetGraph, key: dg.AssetKey, first: date, last: date) -> str:
+    """Why no partition lies in the range: the range is shorter than one, or is elsewhere."""
+    times = _times(graph, key)
+    keys = times.get_partition_keys() if times else ()
+    if times and keys:
+        cadence = cadence_of(times)
+        if _days_of(times, keys[0])[0] <= last and first <= _days_of(times, keys[-1])[1]:
+            return f"no whole {_WORDS[cadence][0] if cadence else 'partition'} in the range"
+    return f"none in the range: {_there_is(_keys(graph, key))}"
 
 
 def _days(text: str, option: str) -> tuple[date, date]:

@@ -7,18 +7,18 @@ fit an IO manager.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
 from resources.errors import PermanentError
+from resources.partition import Cadence, Partition
 
 if TYPE_CHECKING:
     # Imported where a frame goes in or out: the graph loads without pyarrow, 0.2 CPU s.
     import pyarrow as pa
 
-    from resources.partition import Partition
     from resources.store import Store
 
 
@@ -69,29 +69,74 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return store_at(self.root, self.parquet, "hdfs", connection)
 
 
+#: Metadata of an asset: what readers call the column of its partitions' names. Dagster's definition
+#: has no word for it.
+PARTITION_COLUMN = "lake/partition_column"
+
+#: When partitions begin, and how their keys are written.
+_CADENCES: Mapping[tuple[str, str], Cadence] = {
+    ("0 * * * *", "%Y-%m-%d-%H"): "hourly",
+    ("0 0 * * *", "%Y-%m-%d"): "daily",
+    ("0 0 * * 1", "%Y-%m-%d"): "weekly",
+    ("0 0 1 * *", "%Y-%m"): "monthly",
+}
+
+
+def cadence_of(definition: dg.PartitionsDefinition[Any] | None) -> Cadence | None:
+    """The cadence of partitions of time whose keys are the lake's; None of others."""
+    if not isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        return None
+    return _CADENCES.get((definition.cron_schedule, definition.fmt))
+
+
+def partition_of(
+    asset: dg.AssetKey,
+    definition: dg.PartitionsDefinition[Any] | None,
+    metadata: Mapping[str, Any],
+    key: str,
+) -> Partition:
+    """Where the store has a partition of an asset; ValueError where it has no place for it."""
+    layer, name = asset.path
+    if definition is None:
+        return Partition(layer, name)
+    time: dg.PartitionsDefinition[Any] | None = definition
+    names: object = None
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        first, second = definition.partitions_defs  # sorted by name, as the parts of a key are
+        time, names = first.partitions_def, second.name
+    elif isinstance(definition, dg.StaticPartitionsDefinition):
+        time = None
+    cadence = cadence_of(time)
+    if time is not None and cadence is None:
+        raise ValueError(f"{type(time).__name__} is not by time")
+    column = metadata.get(PARTITION_COLUMN, names)
+    column = getattr(column, "value", column)  # as Dagster keeps it
+    if time is None and column is None:
+        raise ValueError(f"its metadata does not say {PARTITION_COLUMN}, the column of its names")
+    return Partition(layer, name, cadence, str(key), None if column is None else str(column))
+
+
 def _partitions(context: dg.InputContext | dg.OutputContext) -> Sequence[Partition]:
     """The partitions of the store that the context's asset and keys stand for."""
-    from resources.partition import EXAMPLES, Partition
-
     if len(context.asset_key.path) != 2:
         raise PermanentError(
             f"The lake has no place for the asset {context.asset_key.to_user_string()!r}: give it "
             'a key of layer and name, key=["prep", "sales"].'
         )
-    layer, name = context.asset_key.path
+    key, partitioned = context.asset_key, context.has_asset_partitions
+    definition = context.asset_partitions_def if partitioned else None
+    made = context.upstream_output if isinstance(context, dg.InputContext) else context
+    metadata = made.definition_metadata if made else {}
     try:
-        if not context.has_asset_partitions:
-            return [Partition(layer, name)]
-        definition = context.asset_partitions_def
-        cadence = getattr(getattr(definition, "schedule_type", None), "value", "").lower()
-        if cadence not in EXAMPLES:
-            raise ValueError(f"{type(definition).__name__} is not by time")
-        return [Partition(layer, name, cadence, key) for key in context.asset_partition_keys]
+        return [
+            partition_of(key, definition, metadata or {}, one)
+            for one in (context.asset_partition_keys if partitioned else [""])
+        ]
     except ValueError as error:
         raise PermanentError(
-            f"The lake has no place for {layer}/{name}: {error}. Partitions are hourly with "
-            'fmt="%Y-%m-%d-%H", daily, weekly from Monday (day_offset=1) or monthly with '
-            'fmt="%Y-%m".'
+            f"The lake has no place for {key.to_user_string()}: {error}. Partitions are hourly "
+            'with fmt="%Y-%m-%d-%H", daily, weekly from Monday (day_offset=1), monthly with '
+            f'fmt="%Y-%m", or names (metadata {PARTITION_COLUMN}).'
         ) from None
 
 

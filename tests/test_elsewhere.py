@@ -203,7 +203,7 @@ def planned(
 ) -> Plan:
     graph = defs.resolve_asset_graph()
     wanted = targets(graph, Ask(selection, start="2025-01", end="2025-02"))
-    return plan(graph, history_of(settings, instance), wanted)
+    return plan(graph, history_of(settings, instance, graph), wanted)
 
 
 def told(found: Plan) -> list[str]:

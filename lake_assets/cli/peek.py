@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("peek")
 @click.argument("name", metavar="ASSET_OR_SOURCE")
 @click.option("--rows", default=10, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--partition", metavar="K", help="A day or month; the newest by default.")
+@click.option("--partition", metavar="K", help="Its key; the last one by default.")
 @env_option
 @json_option
 def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> None:
@@ -80,11 +80,13 @@ def _of_store(
 ) -> tuple[pa.Table, str]:
     import pyarrow as pa
 
-    from resources.partition import Partition
+    from lake_assets.materialise import partition as of_asset
+    from lake_assets.partitions import input_keys
     from resources.store import open_store
 
     store = open_store(settings)
-    keys = store.keys(asset.layer, asset.name)
+    there = store.keys(asset.layer, asset.name)
+    keys = sorted({*there} & {*input_keys(None, "", asset.partitions, there)})
     if not keys:
         raise NotYetError(f"{asset.key} is not in the lake yet: lake run +{asset.key}")
     if partition is not None and partition not in keys:
@@ -92,7 +94,7 @@ def _of_store(
             f"{asset.key} has no partition {partition!r} in the lake; "
             f"there is {keys[0]} … {keys[-1]} ({len(keys)})."
         )
-    one = Partition.of(asset.layer, asset.name, keys[-1] if partition is None else partition)
+    one = of_asset(asset, keys[-1] if partition is None else partition)
     reader = store.batches([one])
     taken, left = [], rows
     for batch in reader:

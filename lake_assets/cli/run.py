@@ -18,6 +18,7 @@ from resources.settings import load_settings
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
     from rich.console import Console
 
     from lake_assets.execute import Ended, Event, Warned
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.argument("selection", nargs=-1, required=True)
-@click.option("--partition", metavar="K", help="One day (YYYY-MM-DD) or month; it always runs.")
+@click.option("--partition", metavar="K", help="One key, as the asset has them; it always runs.")
 @click.option("--from", "start", metavar="A", help="From this day or month on.")
 @click.option("--to", "end", metavar="B", help="Until this day or month, included.")
 @click.option("--dry-run", is_flag=True, help="Only say what would run, and why.")
@@ -50,6 +51,10 @@ def run_command(
     group:NAME, 'key:"raw/*"', and, or, not. Several are taken together. A named --partition always
     runs; a range, or none, runs what is missing or stale; what is skipped is told with the reason.
 
+    Keys are 2026-07-01 (a day, or the Monday of a week), 2026-07 (a month), 2026-07-01-09 (an
+    hour), P100 (a name) or '2026-07-01|P100'. A range takes the hours, days, weeks and months that
+    lie in it as a whole, all names of each, and assets that have no time as they are.
+
     \b
     Examples:
       lake run raw/bw_sales_result --partition 2026-07-01
@@ -67,7 +72,7 @@ def run_command(
     wanted = targets(graph, Ask(selection, partition, start, end, force))
     with open_instance(settings) as instance:
         if dry_run:
-            show_plan(plan(graph, history_of(settings, instance), wanted), as_json)
+            show_plan(plan(graph, history_of(settings, instance, graph), wanted), as_json)
             return
         story = carry_out_aloud(settings, instance, location, wanted, verbose, as_json)
     if as_json:
@@ -78,21 +83,22 @@ def run_command(
         raise SystemExit(story.exit_code)
 
 
-def history_of(settings: Any, instance: Any) -> Any:
+def history_of(settings: Any, instance: Any, graph: AssetGraph) -> Any:
     """The shared history, with the store asked whether files are there."""
     from lake_assets.plan import History
-    from resources.partition import Partition
+    from resources.io_manager import partition_of
     from resources.store import open_store
 
     store = open_store(settings)
 
     def published(key: dg.AssetKey, partition: str) -> bool:
-        if len(key.path) != 2 or key.path[0] not in ("raw", "prep"):
+        if len(key.path) != 2 or key.path[0] not in ("raw", "prep", "model"):
             return True
+        node = graph.get(key)
         try:
-            return store.exists(Partition.of(key.path[0], key.path[1], partition))
+            return store.exists(partition_of(key, node.partitions_def, node.metadata, partition))
         except ValueError:
-            return True  # partitioned otherwise than by days and months: kept elsewhere
+            return True  # partitioned otherwise than the lake: kept elsewhere
 
     return History(instance, published)
 
@@ -106,6 +112,7 @@ class Story:
     skipped: Sequence[Skip] = ()
     rows: dict[Any, int] = field(default_factory=dict)
     partitions: dict[Any, list[str]] = field(default_factory=dict)
+    definitions: dict[Any, Any] = field(default_factory=dict)
     work: float = 0.0
 
     @property
@@ -205,7 +212,8 @@ def carry_out_aloud(
     story = Story()
     with own_terminal(verbose) as screen:
         screen.quiet = quiet
-        events = carry_out(instance, location, wanted, history_of(settings, instance), tags)
+        history = history_of(settings, instance, location.load().asset_graph)
+        events = carry_out(instance, location, wanted, history, tags)
         for event in _progress(screen, events):
             if isinstance(event, Made):
                 story.partitions.setdefault(event.asset, []).append(event.partition)
@@ -213,6 +221,7 @@ def carry_out_aloud(
                     story.rows[event.asset] = story.rows.get(event.asset, 0) + event.rows
             elif isinstance(event, Ended):
                 story.ended.append(event)
+                story.definitions.update(dict.fromkeys(event.step.assets, event.step.definition))
             elif isinstance(event, Rest):
                 story.skipped = event.skipped
     story.work = time.perf_counter() - story.started
@@ -270,7 +279,7 @@ def _shown(step: Step) -> str:
     from lake_assets.plan import short
 
     names = ", ".join(key.to_user_string() for key in step.assets)
-    return f"{names}  {short(step.partitions)}".rstrip()
+    return f"{names}  {short(step.partitions, step.definition)}".rstrip()
 
 
 def show_plan(found: Plan, as_json: bool) -> None:
@@ -285,7 +294,7 @@ def show_plan(found: Plan, as_json: bool) -> None:
         (
             number if not index else "",
             key.to_user_string(),
-            short(step.partitions),
+            short(step.partitions, step.definition),
             step.reasons[key],
         )
         for number, step in enumerate((s for wave in found.waves for s in wave), 1)
@@ -303,7 +312,8 @@ def show_skipped(screen: Console, skipped: Sequence[Skip]) -> None:
 
     if skipped:
         rows = [
-            (skip.asset.to_user_string(), short(skip.partitions), skip.reason) for skip in skipped
+            (skip.asset.to_user_string(), short(skip.partitions, skip.definition), skip.reason)
+            for skip in skipped
         ]
         screen.print()
         show_table(screen, ("skipped", "partitions", "because"), rows)
@@ -317,7 +327,7 @@ def show_result(screen: Console, story: Story, verbose: bool) -> None:
     rows = [
         (
             key.to_user_string(),
-            short(sorted(partitions)),
+            short(sorted(partitions), story.definitions.get(key)),
             f"{story.rows[key]:,}" if key in story.rows else "",
             seconds(spent.get(key)),
         )

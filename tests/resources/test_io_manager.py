@@ -151,6 +151,11 @@ def test_rows_may_carry_their_own_partition(tmp_path: Path) -> None:
     assert store.keys("raw", "sales") == ["2025-07-01"]
 
 
+_EVERY_TWO_HOURS = dg.TimeWindowPartitionsDefinition(
+    "2025-07-01-00", "%Y-%m-%d-%H", cron_schedule="0 */2 * * *"
+)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "partitions", "says"),
     [
@@ -172,7 +177,13 @@ def test_rows_may_carry_their_own_partition(tmp_path: Path) -> None:
             None,
             "do not fit the lake's types",
         ),
-        (["raw", "sales"], ROWS, dg.StaticPartitionsDefinition(["seoul"]), "is not by time"),
+        (
+            ["raw", "sales"],
+            ROWS,
+            dg.StaticPartitionsDefinition(["seoul"]),
+            "the column of its names",
+        ),
+        (["raw", "sales"], ROWS, _EVERY_TWO_HOURS, "is not by time"),
     ],
 )
 def test_what_has_no_place_in_the_lake(
