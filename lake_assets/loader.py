@@ -429,17 +429,17 @@ def _check_partitions(asset: Input, today: date) -> Iterator[Mistake]:
     names, span = asset.partitions.names, asset.partitions.span
     keys, what, cure = len(names) or 1, "", ""
     place: Place = ("partitions", "named", "values")
-    told = f"{len(names):,} names" if names else ""
+    told = f" of {len(names):,} names" if names else ""
     if asset.partitions.cadence and span:
         place = ("partitions", asset.partitions.cadence, "start")
         start = date.fromisoformat(span.start)
         end = date.fromisoformat(span.end) if span.end else max(today, start)
         keys *= _count(asset.partitions.cadence, start, end)
-        told = " of ".join(filter(None, (told, f"{span.start} to {end}")))
+        told += f" from {span.start} to {end}"
         if start > today + timedelta(days=366):
             what, cure = f"the start {span.start} is more than a year ahead", "is the year right?"
     if keys > MOST_KEYS:
-        what = f"{keys:,} partitions, {told}"
+        what = f"{keys:,} partitions{told}"
         coarser = {"hourly": ", or use days", "daily": ", or use months"}
         begin = "begin later" if span else "fewer names"
         other = ", or fewer names" if span and names else coarser.get(asset.partitions.kind, "")

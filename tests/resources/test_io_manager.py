@@ -135,6 +135,70 @@ def test_a_month_reads_its_days(tmp_path: Path) -> None:
     assert kept["len"].to_pylist() == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("partitions", "metadata", "key", "folder", "column"),
+    [
+        (
+            dg.HourlyPartitionsDefinition(
+                "2025-07-01-00", timezone="Asia/Seoul", fmt="%Y-%m-%d-%H"
+            ),
+            {},
+            "2025-07-01-09",
+            "hr=2025-07-01-09",
+            "hr",
+        ),
+        (
+            dg.WeeklyPartitionsDefinition("2024-12-30", timezone="Asia/Seoul", day_offset=1),
+            {},
+            "2024-12-30",
+            "wk=2025-W01",
+            "wk",
+        ),
+        (
+            dg.StaticPartitionsDefinition(["P100", "P200"]),
+            {"lake/partition_column": "plant"},
+            "P200",
+            "plant=P200",
+            "plant",
+        ),
+        (
+            dg.MultiPartitionsDefinition(
+                {"day": DAYS, "plant": dg.StaticPartitionsDefinition(["P100", "P200"])}
+            ),
+            {},
+            "2025-07-01|P200",
+            "dt=2025-07-01/plant=P200",
+            "plant",
+        ),
+    ],
+)
+def test_other_partitions_go_out_and_in(
+    tmp_path: Path, partitions: Any, metadata: Any, key: str, folder: str, column: str
+) -> None:
+    got: list[pl.DataFrame] = []
+
+    @dg.asset(key=["raw", "sales"], partitions_def=partitions, metadata=metadata)
+    def sales() -> pl.DataFrame:
+        return pl.DataFrame({"id": [1, 2]})
+
+    @dg.asset(
+        key=["prep", "sales"],
+        partitions_def=partitions,
+        metadata=metadata,
+        ins={"rows": dg.AssetIn(["raw", "sales"])},
+    )
+    def read(rows: pl.DataFrame) -> pl.DataFrame:
+        got.append(rows)
+        return rows
+
+    run(tmp_path, [sales, read], [key])
+    assert (tmp_path / "raw/sales" / folder / "part-0.parquet").is_file()
+    assert (tmp_path / "prep/sales" / folder / "part-0.parquet").is_file()
+    (rows,) = got
+    assert rows["id"].to_list() == [1, 2]
+    assert rows[column].unique().to_list() == [folder.rpartition("=")[2]]
+
+
 def test_rows_may_carry_their_own_partition(tmp_path: Path) -> None:
     @dg.asset(key=["raw", "sales"], partitions_def=DAYS)
     def sales() -> pl.DataFrame:
@@ -194,7 +258,7 @@ def test_what_has_no_place_in_the_lake(
         return value
 
     with pytest.raises(PermanentError, match=says):
-        run(tmp_path, [made], ["seoul" if partitions else None])
+        run(tmp_path, [made], [partitions.get_first_partition_key() if partitions else None])
     assert list(tmp_path.rglob("*.parquet*")) == []
 
 
