@@ -72,6 +72,17 @@ def partition(asset: Input, key: str) -> Partition:
     return Partition(asset.layer, asset.name, of.cadence if of else None, key, named)
 
 
+def published(store: Store, asset: Input) -> list[Partition]:
+    """The partitions of an asset in the store, of the kind that it has by its declaration.
+
+    Those of another kind are left from before it was changed.
+    """
+    of = asset.partitions
+    kind = (of.cadence, of.named.column if of.named else None) if of else (None, None)
+    found = store.partitions(asset.layer, asset.name)
+    return [one for one in found if (one.cadence, one.named) == kind]
+
+
 def arrow_schema(columns: Columns) -> pa.Schema:
     """Declared columns as Arrow; every field is nullable, as gates say what may not be."""
     return pa.schema([(name, column.parsed.arrow()) for name, column in columns.items()])
@@ -85,7 +96,7 @@ def inputs_of(work: Work, key: str) -> dict[str, list[str]]:
     found = {}
     for name in asset.spec.named_inputs.values():
         upstream = work.catalogue[name]
-        existing = () if asset.partitions else work.store.keys(upstream.layer, upstream.name)
+        existing = () if asset.partitions else [one.key for one in published(work.store, upstream)]
         offset = asset.spec.offsets.get(name)
         found[name] = input_keys(asset.partitions, key, upstream.partitions, existing, offset)
     return found

@@ -9,11 +9,10 @@ from __future__ import annotations
 import posixpath
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lake_assets.loader import Input
-from lake_assets.materialise import partition
+from lake_assets.materialise import partition, published
 from lake_assets.spec import DatasetSpec
 from resources import hive_tables
 from resources.errors import LakeError, PermanentError, TransientError
@@ -120,18 +119,9 @@ def _others(
     asset: Input, store: Store, known: Mapping[str, str], folders: Mapping[str, str]
 ) -> dict[str, str]:
     """The folders of registered partitions besides those of the step."""
-    parts = _published(asset, store)
+    parts = published(store, asset)
     others = [one for one in parts if part_of(one) in known and part_of(one) not in folders]
     return dict(zip(map(part_of, others), store.folders(others), strict=True))
-
-
-def _published(asset: Input, store: Store) -> list[Partition]:
-    """The asset's partitions in the store, which may have others of before it was declared so."""
-    found = []
-    for key in store.keys(asset.layer, asset.name):
-        with suppress(ValueError):
-            found.append(partition(asset, key))
-    return found
 
 
 def of_many_files(asset: Input) -> bool:
@@ -155,7 +145,7 @@ def sync(asset: Input, settings: Settings, store: Store, hive: HiveConnection) -
     """What brings an asset's table in line with the store; see `hive_tables.sync`."""
 
     def folders() -> dict[str, str]:
-        parts = _published(asset, store)
+        parts = published(store, asset)
         return dict(zip(map(part_of, parts), store.folders(parts), strict=True))
 
     return hive_tables.sync(hive, hive_table(asset, settings), folders)

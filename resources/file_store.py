@@ -216,13 +216,18 @@ class FileStore:
             f"{layer.name}/{entry.name}"
             for layer in layers
             for entry in self._files.scan(layer.path)
-            if entry.folder and is_name(entry.name) and any(self._keys(layer.name, entry.name))
+            if entry.folder
+            and is_name(entry.name)
+            and any(self._partitions(layer.name, entry.name))
         )
 
     def keys(self, layer: str, name: str) -> list[str]:
-        return sorted(one.key for one in self._keys(layer, name))
+        return [one.key for one in self.partitions(layer, name)]
 
-    def _keys(self, layer: str, name: str) -> Iterator[Partition]:
+    def partitions(self, layer: str, name: str) -> list[Partition]:
+        return sorted(self._partitions(layer, name), key=lambda one: one.key)
+
+    def _partitions(self, layer: str, name: str) -> Iterator[Partition]:
         """What is published of an asset.
 
         Where listings count children, two requests for a year of days: what has some is published.

@@ -80,13 +80,12 @@ def _of_store(
 ) -> tuple[pa.Table, str]:
     import pyarrow as pa
 
-    from lake_assets.materialise import partition as of_asset
-    from lake_assets.partitions import input_keys
+    from lake_assets.materialise import published
     from resources.store import open_store
 
     store = open_store(settings)
-    there = store.keys(asset.layer, asset.name)
-    keys = sorted({*there} & {*input_keys(None, "", asset.partitions, there)})
+    there = {one.key: one for one in published(store, asset)}
+    keys = list(there)
     if not keys:
         raise NotYetError(f"{asset.key} is not in the lake yet: lake run +{asset.key}")
     if partition is not None and partition not in keys:
@@ -94,7 +93,7 @@ def _of_store(
             f"{asset.key} has no partition {partition!r} in the lake; "
             f"there is {keys[0]} … {keys[-1]} ({len(keys)})."
         )
-    one = of_asset(asset, keys[-1] if partition is None else partition)
+    one = there[keys[-1] if partition is None else partition]
     reader = store.batches([one])
     taken, left = [], rows
     for batch in reader:
