@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_bridge.command import Task, run
+from airflow_bridge.command import Task, leave, run
 from airflow_bridge.errors import BridgeError, UsageError
 
 if TYPE_CHECKING:
@@ -121,4 +121,4 @@ def _export(words: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

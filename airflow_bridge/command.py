@@ -7,13 +7,15 @@ the arguments are sound.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_bridge.errors import SKIPPED, BridgeError, UsageError
 
@@ -71,6 +73,17 @@ def run(
 
         kill_left()
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """End the process as the interpreter does, but for taking the graph apart object by object.
+
+    That is 0.5 of the 1.7 CPU s of a task, and a second of its slot in Airflow.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def _carry_out(

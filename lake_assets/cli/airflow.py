@@ -6,7 +6,6 @@ Here: options, the lake's instance and exit codes. Not here: anything that decid
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -150,12 +149,12 @@ def run_command(
 
     The whole call stands in Airflow's UI under "Rendered Template", and can be repeated by hand.
     """
-    from airflow_bridge.command import Task, run
+    from airflow_bridge.command import Task, leave, run
     from airflow_bridge.location import Location
 
     where = Location(module, attribute, _name(module, location))
     task = Task(job, schedule, tick, assets, meaning, origin)
-    sys.exit(run(where, task, _instance, _codes()))
+    leave(run(where, task, _instance, _codes()))
 
 
 def _instance() -> AbstractContextManager[dg.DagsterInstance]:

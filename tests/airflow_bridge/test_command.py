@@ -250,10 +250,10 @@ def sleeping(command: Command, wish: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize(
     ("wish", "most"),
     [
-        ("lines=slow", 4.0),
-        ("lines=child", 4.0),
+        ("lines=slow", 20.0),
+        ("lines=child", 20.0),
         # Nothing interrupts a call into C; the process ends after the grace time.
-        ("lines=stuck", 10.0),
+        ("lines=stuck", 25.0),
     ],
 )
 def test_term_ends_it_cleanly(command: Command, wish: str, most: float) -> None:
@@ -283,12 +283,29 @@ def members(session: int) -> list[str]:
 
 
 def test_the_next_try_waits_for_the_one_before(command: Command) -> None:
-    """A cleared task: the old try is told to end, the next one starts meanwhile."""
-    with sleeping(command, "lines=stuck") as process:
-        os.kill(process.pid, signal.SIGTERM)
-        done = command.assets([LINES], named("2025-01-02"), {})
-    assert done.code == 0
-    assert "raw/order.lines 2025-01-02: waiting for another process that makes it" in done.log
+    """A cleared task: the next try begins before the old one has ended."""
+    words = command.words("--asset", LINES, "--meaning", json.dumps(named("2025-01-02")))
+    with sleeping(command, "lines=slow") as old:
+        new = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env=command.variables(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert new.stderr is not None
+            assert new.stderr.readline() == (
+                "raw/order.lines 2025-01-02: waiting for another process that makes it\n"
+            )
+            assert len(command.runs()) == 1
+            os.kill(old.pid, signal.SIGTERM)
+            new.communicate(timeout=90)
+            assert new.returncode == 0
+        finally:
+            new.kill()
+            new.communicate()
     second, first = command.runs()
     assert (first.status, second.status) == (
         dg.DagsterRunStatus.CANCELED,
