@@ -1,0 +1,367 @@
+"""Exported DAGs on three real Airflows: scheduler, Celery worker on queue s21, Redis, PostgreSQL.
+
+Here: which partitions each kind of run makes, what the one Dagster instance keeps of it, messages,
+re-execution in the Dagster UI, and tasks that are stopped; the same for each Airflow. The worker
+calls `lake` in the lake's own environment, which is not Airflow's. Not here: what an exported file
+says (`tests/airflow_bridge`), starting servers (`tests/servers`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+import yaml
+
+from tests.acceptance.lake import LAKE
+from tests.airflow_bridge.test_prelude import Receiver
+from tests.conftest import absent
+from tests.servers.airflow import install
+from tests.servers.celery import QUEUE, Cluster, find_redis, running_cluster
+from tests.servers.environment import write_pg_environment
+from tests.servers.postgres import NoServer, PostgresServer
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+SEOUL = ZoneInfo("Asia/Seoul")
+NOW = datetime.now(SEOUL)
+#: Twelve hours from now, so that no tick comes while the tests run.
+HOUR = (NOW.hour + 12) % 24
+#: The last tick was yesterday if its hour is still to come; a tick means the day before it.
+LAST_DAY = NOW.date() - timedelta(days=1 if NOW.hour >= 12 else 2)
+
+DAG = "store_sales"
+TASKS = {
+    "raw__sales": "raw/sales",
+    "prep__by_store": "prep/by_store",
+    "prep__all_days": "prep/all_days",
+}
+SECRETS = {
+    "LAKE_SALES_PASSWORD": "sales-Zx81-secret",
+    "LAKE_DAGSTER_PASSWORD": "dagster-Qy27-secret",
+}
+TOKEN = "room-Wk55-secret"
+
+#: A step takes some 5 s, of a machine that is busy much more.
+PATIENCE = 400.0
+
+PIPELINE = f"""
+version: 1
+title: 점포 매출
+description: 매출을 하루 단위로 받아 점포별로, 그리고 전체 기간으로 집계합니다.
+owner: team:sales-data
+tags: ["0.ETL", "1.Start:SAP", "2.End:HDFS", 매출]
+partitions: {{daily: {{start: "{LAST_DAY - timedelta(days=30)}"}}}}
+schedule: {{cron: "10 {HOUR} * * *"}}
+run: {{queue: {QUEUE}, retries: 1, retry_delay: 2}}
+sources:
+  sales:
+    title: 매출
+    connection: postgres
+    schema: public
+    table: sales
+    window: {{column: day}}
+    columns:
+      day: {{type: date, nullable: false}}
+      store: {{type: string, nullable: false}}
+      amount: {{type: "decimal(18,2)", nullable: false}}
+    order_by: [day, store]
+    gates: {{unique: [day, store], rows: {{min: 1}}}}
+datasets:
+  by_store:
+    title: 점포별 매출
+    inputs: [raw/sales]
+    transform: transform.py:by_store
+    columns: {{store: string, amount: "decimal(18,2)"}}
+    order_by: [store]
+  all_days:
+    title: 전체 매출
+    partitions: none
+    inputs: [prep/by_store]
+    sql: |
+      SELECT count(DISTINCT dt) AS days, CAST(sum(amount) AS DECIMAL(18,2)) AS amount FROM by_store
+    columns: {{days: int64, amount: "decimal(18,2)"}}
+"""
+
+#: The file beside it says how long a step takes, so that a test can stop one.
+TRANSFORM = """
+import time
+from pathlib import Path
+
+import polars as pl
+
+def by_store(sales: pl.DataFrame) -> pl.DataFrame:
+    slow = Path(__file__).with_name("slow")
+    if slow.exists():
+        print("by_store sleeps", flush=True)
+        time.sleep(float(slow.read_text()))
+    return sales.select("store", "amount")
+"""
+
+SALES = """
+CREATE TABLE sales AS
+SELECT day::date, store, 100.25::numeric(18,2) AS amount
+FROM generate_series(now() - interval '40 days', now(), interval '1 day') day,
+     unnest(ARRAY['서울', '부산', '대구']) store
+"""
+
+
+def day(ago: int) -> str:
+    """The partition so many days before the newest."""
+    return (LAST_DAY - timedelta(days=ago)).isoformat()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A lake with its source, its Dagster and its DAG files, which all three clusters share."""
+
+    folder: Path
+    server: PostgresServer
+    receiver: Receiver
+    variables: Mapping[str, str]
+    instance: dg.DagsterInstance
+
+    @property
+    def slow(self) -> Path:
+        return self.folder / "pipelines" / DAG / "slow"
+
+    def sales(self, statement: str) -> None:
+        self.server.execute(statement, "cluster_sales")
+
+    def told(self, cluster: Cluster, run_id: str) -> list[dict[str, Any]]:
+        """The messages of a DAG run."""
+        bodies = [body for _, _, body in self.receiver.received]
+        return [
+            body
+            for body in bodies
+            if body["run_id"] == run_id and body["log_url"].startswith(cluster.url)
+        ]
+
+
+@pytest.fixture(scope="module")
+def site(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    pipeline = folder / "pipelines" / DAG
+    pipeline.mkdir(parents=True)
+    (pipeline / "pipeline.yaml").write_text(PIPELINE)
+    (pipeline / "transform.py").write_text(TRANSFORM)
+    for name, variable in (("sales", "LAKE_SALES_PASSWORD"), ("dagster", "LAKE_DAGSTER_PASSWORD")):
+        database = postgres_server.create_database(f"cluster_{name}")
+        role = postgres_server.create_role(f"cluster_{name}", SECRETS[variable])
+        postgres_server.execute(f"ALTER DATABASE {database} OWNER TO {role}")
+    postgres_server.execute(SALES, "cluster_sales")
+    postgres_server.execute("GRANT SELECT ON sales TO cluster_sales", "cluster_sales")
+    _write_environment(folder, postgres_server)
+    ours = {
+        "LAKE_ENV": "cluster",
+        "LAKE_HOME": str(folder / "home"),
+        "LAKE_ENVIRONMENTS": str(folder / "environments"),
+        "LAKE_PIPELINES": str(folder / "pipelines"),
+        "DAGSTER_HOME": str(folder / "dagster"),
+        **SECRETS,
+    }
+    others = ("LAKE_", "DAGSTER_", "AIRFLOW")
+    rest = {name: text for name, text in os.environ.items() if not name.startswith(others)}
+    _export(folder / "dags", {**rest, **ours})
+    with pytest.MonkeyPatch.context() as patch, Receiver() as receiver:
+        for name, text in ours.items():
+            patch.setenv(name, text)
+        with dg.DagsterInstance.get() as instance:
+            yield Site(folder, postgres_server, receiver, ours, instance)
+        receiver.shutdown()
+    for name in ("sales", "dagster"):
+        postgres_server.execute(f"DROP DATABASE cluster_{name} WITH (FORCE)")
+        postgres_server.execute(f"DROP ROLE cluster_{name}")
+
+
+def _write_environment(folder: Path, server: PostgresServer) -> None:
+    """As a site has it: PostgreSQL keeps the history, Airflow fires, passwords are references."""
+    shelf = folder / "environments"
+    file = write_pg_environment(shelf, server.port, "-", "-")
+    content = yaml.safe_load(file.read_text())
+    content["connections"]["postgres"] = {
+        "kind": "postgres",
+        "host": server.host,
+        "port": server.port,
+        "database": "cluster_sales",
+        "user": "cluster_sales",
+        "password": "env:LAKE_SALES_PASSWORD",
+    }
+    content["fires"] = {"default": "nobody", "exceptions": {DAG: "airflow"}}
+    file.with_name("cluster.yaml").write_text(yaml.safe_dump(content))
+    database = {
+        "hostname": server.host,
+        "port": server.port,
+        "db_name": "cluster_dagster",
+        "username": "cluster_dagster",
+        "password": {"env": "LAKE_DAGSTER_PASSWORD"},
+    }
+    core = "dagster._core.run_coordinator"
+    config = {
+        "telemetry": {"enabled": False},
+        "storage": {"postgres": {"postgres_db": database}},
+        # What the UI launches starts at once; by default a daemon takes it from a queue.
+        "run_coordinator": {"module": core, "class": "DefaultRunCoordinator"},
+    }
+    (folder / "dagster").mkdir()
+    (folder / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(config))
+
+
+def _export(folder: Path, variables: Mapping[str, str]) -> None:
+    words = ["airflow", "export", "--to", str(folder), "--command", f"{LAKE} airflow"]
+    done = subprocess.run(
+        [str(LAKE), *words], env=dict(variables), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in folder.iterdir()] == [f"{DAG}.py"]
+
+
+# The quickest first.
+@pytest.fixture(scope="module", params=["2.11.2", "3.3.2", "2.2.3"])
+def cluster(request: pytest.FixtureRequest, site: Site) -> Iterator[Cluster]:
+    version = request.param
+    room = f"webhook://:{TOKEN}@/?url={quote(site.receiver.url + '/room', safe='')}"
+    more = {
+        **site.variables,
+        "AIRFLOW_BRIDGE_MESSAGES": "team_room",
+        "AIRFLOW_CONN_TEAM_ROOM": room,
+    }
+    with ExitStack() as stack:
+        try:
+            find_redis()
+            home, dags = site.folder / f"airflow-{version}", site.folder / "dags"
+            starting = running_cluster(install(version), site.server, home, dags, more)
+        except NoServer as error:
+            absent(f"a cluster of Airflow {version}", error)
+            raise AssertionError from None
+        found = stack.enter_context(starting)
+        print(f"\nAirflow {version} is up: {found.seconds}", file=sys.stderr)
+        found.call("dags", "unpause", DAG)
+        yield found
+
+
+def wait(what: str, happened: Callable[[], Any], cluster: Cluster) -> Any:
+    """Until it is true; what it then is."""
+    until = time.monotonic() + PATIENCE
+    while not (found := happened()):
+        assert time.monotonic() < until, f"{what}\n{_said(cluster)}"
+        time.sleep(0.5)
+    return found
+
+
+def _said(cluster: Cluster) -> str:
+    """What Airflow has of it: states, and the newest logs of tasks."""
+    states = cluster.ask("SELECT run_id, state FROM dag_run")
+    tasks = cluster.ask("SELECT run_id, task_id, state FROM task_instance ORDER BY start_date")
+    logs = [path for path in (cluster.home / "logs").rglob("*.log") if "run_id=" in str(path)]
+    logs = logs or list((cluster.home / "logs" / DAG).rglob("*.log"))
+    newest = sorted(logs, key=lambda path: path.stat().st_mtime)[-3:]
+    told = [f"-- {path}\n{path.read_text(errors='replace')[-3000:]}" for path in newest]
+    scheduler = cluster.log("scheduler")[-2000:]
+    return "\n".join([*map(str, states), *map(str, tasks), *told, scheduler])
+
+
+def finish(cluster: Cluster, run_id: str, state: str = "success") -> None:
+    ends = ("success", "failed")
+    found = wait(f"{run_id} ends", lambda: (s := cluster.state(DAG, run_id)) in ends and s, cluster)
+    assert found == state, _said(cluster)
+
+
+def runs_of(site: Site, cluster: Cluster, run_id: str) -> list[dg.DagsterRun]:
+    """The Dagster runs of a DAG run, the oldest first."""
+    found = site.instance.get_runs(dg.RunsFilter(tags={"airflow/run_id": run_id}))
+    mine = [run for run in found if run.tags["airflow/log_url"].startswith(cluster.url)]
+    return mine[::-1]
+
+
+def made(site: Site, run: dg.DagsterRun) -> set[tuple[str, str | None]]:
+    """Asset and partition of each materialisation of a run."""
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    events = site.instance.get_records_for_run(run.run_id, of_type=kind).records
+    found = [record.event_log_entry.get_dagster_event() for record in events]
+    return {
+        (one.step_materialization_data.materialization.asset_key.to_user_string(), one.partition)
+        for one in found
+    }
+
+
+def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> None:
+    """Scheduled, by hand, with a partition or a range in its conf, and a backfill of three days."""
+
+    def run_ids(kind: str) -> list[str]:
+        query = "SELECT run_id FROM dag_run WHERE run_type = %s ORDER BY data_interval_start"
+        return [str(row[0]) for row in cluster.ask(query, kind)]
+
+    def trigger(run_id: str, conf: Mapping[str, str]) -> None:
+        cluster.call("dags", "trigger", DAG, "-r", run_id, "-c", json.dumps(conf))
+
+    trigger("by_hand", {})
+    trigger("of_a_day", {"partition": day(9)})
+    trigger("of_a_range", {"from": day(8), "to": day(6)})
+    (scheduled,) = wait("a scheduled run", lambda: run_ids("scheduled"), cluster)
+    expected = {
+        scheduled: [day(0)],
+        "by_hand": [day(0)],
+        "of_a_day": [day(9)],
+        "of_a_range": [day(8), day(7), day(6)],
+    }
+    for run_id in expected:
+        finish(cluster, run_id)
+
+    first, last = f"{day(5)}T00:00:00+09:00", f"{day(3)}T23:59:00+09:00"
+    if cluster.airflow.version.startswith("3."):
+        words = ["--dag-id", DAG, "--from-date", first, "--to-date", last]
+        cluster.call("backfill", "create", *words)
+    else:
+        cluster.call("dags", "backfill", DAG, "-s", first, "-e", last, seconds=900)
+    filled = wait("a backfill", lambda: len(found := run_ids("backfill")) == 3 and found, cluster)
+    for ago, run_id in zip((5, 4, 3), filled, strict=True):
+        expected[run_id] = [day(ago)]
+        finish(cluster, run_id)
+
+    for run_id, days in expected.items():
+        found = runs_of(site, cluster, run_id)
+        assert [run.tags["airflow/task_id"] for run in found] == list(TASKS), run_id
+        raw, by_store, all_days = found
+        assert made(site, raw) == {("raw/sales", one) for one in days}, run_id
+        assert made(site, by_store) == {("prep/by_store", one) for one in days}, run_id
+        assert made(site, all_days) == {("prep/all_days", None)}, run_id
+        for run in found:
+            assert run.status == dg.DagsterRunStatus.SUCCESS
+            assert run.tags["airflow/dag_id"] == DAG
+            assert run.tags["airflow/try_number"] == "1"
+        (message,) = wait("its message", lambda run_id=run_id: site.told(cluster, run_id), cluster)
+        assert (message["what"], message["task_id"]) == ("succeeded", "done")
+        assert message["partition"] == (days[0] if len(days) == 1 else f"{days[0]}…{days[-1]}")
+        assert message["time"].endswith(" KST")
+        told = datetime.strptime(message["time"], "%Y-%m-%d %H:%M KST").replace(tzinfo=SEOUL)
+        assert abs(told - datetime.now(SEOUL)) < timedelta(hours=1)
+    _measure(cluster)
+
+
+def _measure(cluster: Cluster) -> None:
+    """How long tasks waited and took; for people."""
+    query = """
+        SELECT task_id, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY
+                 extract(epoch FROM start_date - queued_dttm)),
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY
+                 extract(epoch FROM end_date - start_date))
+        FROM task_instance WHERE state = 'success' GROUP BY task_id ORDER BY min(start_date)"""
+    for name, count, waited, took in cluster.ask(query):
+        shown = f"{name}: {count} tasks, queued {waited:.1f} s, ran {took:.1f} s"
+        print(f"Airflow {cluster.airflow.version}, {shown}", file=sys.stderr)
