@@ -18,12 +18,13 @@ def read(
 ) -> Any:
     """Read an asset of the lake as a frame; every partition that is there unless told otherwise.
 
-    asset: `raw/<table>` or `prep/<dataset>`. partition: one key, `2025-07-01` or `2025-07`, or a
-    `datetime.date`. start, end: the first and the last of a range, both read, none of it missing;
-    one alone is open to the other side; a month stands for its days. columns: only these, in this
-    order, or one; the partition column (`dt`, `ym`) is one of them. as_: polars, pandas
-    (Arrow-backed), arrow, or a duckdb relation. env: the environment, else `LAKE_ENV`, else
-    `local`.
+    asset: `raw/<table>` or `prep/<dataset>`. partition: one key, as the asset has them
+    (`2025-07-01`, `2025-07`, `2025-07-01-09`, `P100`, `2025-07-01|P100`), or a `datetime.date` in
+    it; a day alone stands for all its names. start, end: the first and the last of a range, both
+    read, none of it missing; one alone is open to the other side; a month stands for its days.
+    columns: only these, in this order, or one; the partition columns (`dt`, `ym` …) are among them.
+    as_: polars, pandas (Arrow-backed), arrow, or a duckdb relation. env: the environment, else
+    `LAKE_ENV`, else `local`.
 
     >>> lake_assets.read("prep/sales", start="2025-06", columns=["dt", "amount"])  # doctest: +SKIP
     """

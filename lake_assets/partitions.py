@@ -7,7 +7,7 @@ what a key stands for and where its file is (`resources/partition.py`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime
 from functools import cache
 from itertools import groupby, pairwise
 from typing import Any
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from lake_assets.spec import Partitions
-from resources.partition import Cadence, join, key_at, split, start_of, window
+from resources.partition import Cadence, join, key_at, moment, split, start_of, window
 
 ZONE = "Asia/Seoul"
 
@@ -57,8 +57,8 @@ def _times(partitions: Partitions) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
-def due(partitions: Partitions, moment: datetime) -> list[str]:
-    """What a schedule makes at `moment` (with zone): the last partition that has ended by then.
+def due(partitions: Partitions, at: datetime) -> list[str]:
+    """What a schedule makes at `at` (with zone): the last partition that has ended by then.
 
     Every name of it, where there are names; nothing before the first one has ended.
 
@@ -68,11 +68,11 @@ def due(partitions: Partitions, moment: datetime) -> list[str]:
     cadence, span = partitions.cadence, partitions.span
     if cadence is None or span is None:
         return list(partitions.names)
-    now = moment.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
+    now = at.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
     if span.end:
-        now = min(now, _moment(date.fromisoformat(span.end)))
+        now = min(now, moment(date.fromisoformat(span.end)))
     key = shifted(cadence, key_at(cadence, now), -1)
-    if _moment(start_of(cadence, key)) < _moment(date.fromisoformat(span.start)):
+    if moment(start_of(cadence, key)) < moment(date.fromisoformat(span.start)):
         return []
     return [join(key, name) for name in partitions.names or ("",)]
 
@@ -162,15 +162,15 @@ def _within(
     assert upstream.cadence
     assert upstream.span
     earliest, latest = offset or (0, 0)
-    start = _moment(window(cadence, shifted(cadence, key, earliest))[0])
-    end = _moment(window(cadence, shifted(cadence, key, latest))[1])
-    start = max(start, _moment(date.fromisoformat(upstream.span.start)))
+    start = moment(window(cadence, shifted(cadence, key, earliest))[0])
+    end = moment(window(cadence, shifted(cadence, key, latest))[1])
+    start = max(start, moment(date.fromisoformat(upstream.span.start)))
     if upstream.span.end:
-        end = min(end, _moment(date.fromisoformat(upstream.span.end)))
+        end = min(end, moment(date.fromisoformat(upstream.span.end)))
     found = []
     while start < end:
         found.append(key_at(upstream.cadence, start))
-        start = _moment(window(upstream.cadence, found[-1])[1])
+        start = moment(window(upstream.cadence, found[-1])[1])
     return found
 
 
@@ -182,15 +182,11 @@ def _has(partitions: Partitions, key: str) -> bool:
     if partitions.cadence is None or partitions.span is None:
         return True
     try:
-        start = _moment(start_of(partitions.cadence, own_time))
+        start = moment(start_of(partitions.cadence, own_time))
     except ValueError:
         return False
     end = date.fromisoformat(partitions.span.end) if partitions.span.end else date.max
-    return _moment(date.fromisoformat(partitions.span.start)) <= start < _moment(end)
-
-
-def _moment(day: date) -> datetime:
-    return day if isinstance(day, datetime) else datetime.combine(day, time())
+    return moment(date.fromisoformat(partitions.span.start)) <= start < moment(end)
 
 
 def runs(partitions: Partitions, keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -29,7 +29,7 @@ owner: team:data
 # 0.<동작>, 1.Start:<원천>, 2.End:<목적지>, 주제 (선택: 99.Template)
 tags: ["0.수집", "1.Start:BW", "2.End:Lake", "{name}"]
 
-# 파티션: none, 또는 daily / monthly 와 첫날 (아시아/서울)
+# 파티션: none, 또는 hourly / daily / weekly / monthly 와 첫날 (아시아/서울), 또는 named
 partitions:
   daily: {{start: {start}}}
 

@@ -386,11 +386,6 @@ class Partitions(_Strict):
         return self.hourly or self.daily or self.weekly or self.monthly
 
     @property
-    def column(self) -> str:
-        """The one partition column."""
-        return next(iter(self.columns))
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The names in the order of their keys; none where they are of time alone."""
         return tuple(sorted(self.named.values)) if self.named else ()

@@ -197,7 +197,7 @@ def _model(asset: Asset, spec: ModelSpec, by_key: Mapping[str, Input]) -> Iterat
     if found is None or asset.partitions is None:
         return
     given = dict(found)
-    period = asset.partitions.column
+    period = next(iter(asset.partitions.columns))
     if period not in given:
         cure = f"select {period}, the partition that an example is of"
         yield asset.mistake(("examples",), f"examples: gives no column {period!r}", cure)

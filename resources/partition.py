@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def start_of(cadence: Cadence, key: str) -> date:
         raise ValueError(_no_key(cadence, key))
     try:
         if cadence == "hourly":
-            return datetime.combine(date.fromisoformat(key[:10]), datetime.min.time()).replace(
-                hour=int(key[11:])
-            )
+            return moment(date.fromisoformat(key[:10])).replace(hour=int(key[11:]))
         start = date.fromisoformat(f"{key}-01" if cadence == "monthly" else key)
     except ValueError:
         raise ValueError(_no_key(cadence, key)) from None
@@ -64,6 +62,11 @@ def start_of(cadence: Cadence, key: str) -> date:
         monday = start - timedelta(days=start.weekday())
         raise ValueError(f"{key!r} is no Monday; the key of its week is {monday}")
     return start
+
+
+def moment(day: date) -> datetime:
+    """A naive timestamp: of a day its midnight."""
+    return day if isinstance(day, datetime) else datetime.combine(day, time())
 
 
 def window(cadence: Cadence, key: str) -> tuple[date, date]:
@@ -79,15 +82,15 @@ def window(cadence: Cadence, key: str) -> tuple[date, date]:
     return start, start + length.get(cadence, timedelta(days=7))
 
 
-def key_at(cadence: Cadence, moment: date) -> str:
+def key_at(cadence: Cadence, at: date) -> str:
     """The key of the partition in which a day (at its midnight) or a naive timestamp lies.
 
     >>> key_at("weekly", date(2025, 7, 1))
     '2025-06-30'
     """
-    day = moment.date() if isinstance(moment, datetime) else moment
+    day = moment(at).date()
     if cadence == "hourly":
-        return f"{day}-{moment.hour if isinstance(moment, datetime) else 0:02}"
+        return f"{day}-{moment(at).hour:02}"
     if cadence == "weekly":
         return (day - timedelta(days=day.weekday())).isoformat()
     return day.isoformat()[: len(EXAMPLES[cadence])]
@@ -221,22 +224,6 @@ class Partition:
         return found | ({self.named: name} if self.named else {})
 
     @property
-    def column(self) -> str | None:
-        """The one partition column, of those that have one."""
-        return next(iter(self.values), None)
-
-    @property
-    def value(self) -> pa.Scalar:
-        """The value of the one partition column."""
-        return next(iter(self.scalars.values()))
-
-    @classmethod
-    def of(cls, layer: str, name: str, key: str = "") -> Partition:
-        """The partition of a key whose shape says the cadence."""
-        shapes = {0: None, 7: "monthly"}
-        return cls(layer, name, shapes.get(len(key), "daily"), key)  # type: ignore[arg-type]
-
-    @property
     def path(self) -> str:
         return "/".join([self.asset, *(f"{name}={value}" for name, value in self.values.items())])
 
@@ -254,9 +241,3 @@ def _scalar(value: str, *, day: bool) -> pa.Scalar:
     buffers = [None, pa.py_buffer(struct.pack("<ii", 0, len(text))), pa.py_buffer(text)]
     array = pa.Array.from_buffers(pa.string(), 1, buffers)
     return (array.cast(pa.date32()) if day else array)[0]
-
-
-def key_of(folder: str) -> str | None:
-    """The key that a folder below the asset's own stands for; None where it is no partition's."""
-    found = Partition.at("raw", "any", folder)
-    return found.key if found else None

@@ -24,7 +24,7 @@ import dagster as dg
 from lake_assets.versions import input_digest, latest
 from resources.errors import PermanentError
 from resources.file_store import FILE
-from resources.partition import Partition
+from resources.partition import Cadence, Partition
 from resources.settings import load_settings
 
 DAILY = dg.DailyPartitionsDefinition("2025-01-01", end_date="2025-03-04", timezone="Asia/Seoul")
@@ -134,7 +134,8 @@ def _failure(name: str, failed: list[str]) -> Exception:
 def _touch(name: str, one: str) -> None:
     if os.environ.get("LAKE_HOME"):
         layer, table = name.split("/")
-        path = Path(load_settings().store_root, Partition.of(layer, table, one).path, FILE)
+        cadence: Cadence | None = "monthly" if name == "prep/month" else "daily" if one else None
+        path = Path(load_settings().store_root, Partition(layer, table, cadence, one).path, FILE)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 

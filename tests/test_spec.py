@@ -274,7 +274,8 @@ def test_the_schema_knows_the_shipped_files(validator: Any, text: str, tmp_path:
 
 #: What a schema can say; sums, dates that there are not and the like stay with the loader.
 NOT_IN_SCHEMA = (
-    "to is before","end must be after", "partition column of time", "read as no value", "no such day", "2024-01-01", "max is smaller", "not both",
+    "partition column of time", "read as no value",
+    "to is before","end must be after", "no such day", "2024-01-01", "max is smaller", "not both",
                  "parameter's type", "precision is", "has 4", "min, max")  # fmt: skip
 
 

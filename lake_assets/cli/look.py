@@ -16,7 +16,14 @@ import click
 
 from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
-from lake_assets.loader import Asset, Pipeline, assets, load_pipelines, pipeline_folders
+from lake_assets.loader import (
+    Asset,
+    Pipeline,
+    assets,
+    described,
+    load_pipelines,
+    pipeline_folders,
+)
 from lake_assets.spec import Partitions, SourceSpec, schema
 from resources.settings import load_settings
 from resources.yamlfile import Mistakes
@@ -120,10 +127,7 @@ def _hand_written(pipeline: Pipeline) -> Iterator[dict[str, Any]]:
 def _partitions(partitions: Partitions | str | None) -> str:
     if not isinstance(partitions, Partitions):
         return "none"
-    span = partitions.daily or partitions.monthly
-    assert span
-    until = f" to {span.end}" if span.end else ""
-    return f"{partitions.cadence} from {span.start}{until}"
+    return described(partitions)
 
 
 def _from(asset: Asset) -> list[str]:

@@ -31,7 +31,7 @@ from dagster._core.storage.tags import (
 from lake_assets.definitions import build_definitions
 from lake_assets.execute import open_instance
 from lake_assets.loader import SHIPPED, load_pipelines
-from resources.partition import Partition
+from resources.partition import Cadence, Partition
 from resources.settings import Settings, load_settings
 from resources.store import Store, open_store
 from tests.servers.environment import write_pg_environment
@@ -167,7 +167,8 @@ class Lake:
 
     @staticmethod
     def partition(asset: str, key: str = "") -> Partition:
-        return Partition.of(*asset.split("/"), key)  # type: ignore[call-arg]
+        cadences: dict[int, Cadence | None] = {0: None, 7: "monthly", 10: "daily"}
+        return Partition(*asset.split("/"), cadences[len(key)], key)  # type: ignore[call-arg]
 
     def materialised_by(self, asset: str, run: Run) -> set[str]:
         """The partitions whose newest materialisation in the history is of this run."""

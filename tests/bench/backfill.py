@@ -120,7 +120,7 @@ def through_dagster(meter: Meter, folder: str, table: str) -> dict[str, Any]:
     store = open_store(load_settings())
     from resources.partition import Partition
 
-    stats = [store.stat(Partition.of("raw", table, day)) for day in days]
+    stats = [store.stat(Partition("raw", table, "daily", day)) for day in days]
     return {
         "runs": len(chunks),
         "partitions": len(partitions),
