@@ -86,11 +86,16 @@ class Registry:
 
         # Two processes that make the tables of a new SQLite file at once break each other.
         with self._said("opened"), locked(self._home / "tables.lock"):
-            mlflow.set_tracking_uri(self._uri)
-            mlflow.set_registry_uri(self._uri)
             client = mlflow.MlflowClient(self._uri, self._uri)
             client.search_experiments(max_results=1)
             return client
+
+    def _everywhere(self) -> None:
+        """Where MLflow's own functions, which take no client, shall look: here."""
+        import mlflow
+
+        mlflow.set_tracking_uri(self._uri)
+        mlflow.set_registry_uri(self._uri)
 
     # -- runs
 
@@ -224,6 +229,7 @@ class Registry:
             made = self._client.create_logged_model(
                 run.experiment, name="model", source_run_id=run.run_id
             )
+            self._everywhere()
             info = log_model(
                 estimator,
                 model_id=made.model_id,
@@ -315,7 +321,10 @@ class Registry:
         """The estimator of exactly that version."""
         from mlflow.sklearn import load_model
 
+        client = self._client
         with self._said(f"version {version} of the model {name}"):
+            client.get_model_version(name, str(version))
+            self._everywhere()
             return load_model(f"models:/{name}/{version}")  # type: ignore[no-untyped-call]
 
     @contextmanager

@@ -251,10 +251,12 @@ class Lake:
 
 
 @contextmanager
-def opened(folder: Path, pipeline: str = PIPELINE, model: str = MODEL) -> Iterator[Lake]:
+def opened(
+    folder: Path, pipeline: str = PIPELINE, model: str = MODEL, env: str = "local"
+) -> Iterator[Lake]:
     """The lake below `folder`; LAKE_HOME is `folder/home`. Opened again it has its history."""
     write(folder, pipeline, model)
-    settings = load_settings("local")
+    settings = load_settings(env)
     (folder / "instance").mkdir(exist_ok=True)
     with dg.DagsterInstance.local_temp(str(folder / "instance")) as instance:
         pipelines = load_pipelines([folder / "pipelines"])
