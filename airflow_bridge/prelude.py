@@ -56,11 +56,9 @@ class DagsterOperator(BashOperator):
     __module__ = "airflow_bridge"  # else its path would be in the version of the DAG on Airflow 3
 
     def execute(self, context):
+        run = getattr(BashOperator.execute, "__wrapped__", BashOperator.execute)
         try:
-            # By super() Airflow 2.11 warns in each task's log that it runs outside of a task.
-            output = getattr(BashOperator.execute, "__wrapped__", BashOperator.execute)(
-                self, context
-            )
+            output = run(self, context)  # of super().execute 2.11 warns in each task's log
         except AirflowException as error:
             if re.search(r"exit code (2|65)\b", str(error)):
                 raise AirflowFailException(str(error)) from error
