@@ -343,3 +343,18 @@ def test_a_query_gets_its_days_in_the_kind_of_the_window() -> None:
     )
     values = sql.query_values(table, Span(date(2025, 7, 1), date(2025, 7, 2), "daily"))
     assert values == {"n": 1, "start": "20250701", "end": "20250702"}
+
+
+def test_hives_own_query_is_left_as_it_is_and_runs_in_duckdb(
+    filled: duckdb.DuckDBPyConnection,
+) -> None:
+    query = (
+        "SELECT `ID`, NVL(`이름`, '-') AS n FROM t WHERE `CALDAY` >= :low AND `이름` RLIKE '^it'"
+    )
+    assert sql.translated(query, "hive", "hive", "q") == query
+    local = sql.translated(query, "hive", "duckdb", "q")
+    bound = sql.bind(local, PARAMS, "duckdb", "q")
+    assert filled.execute(bound).fetchall() == [(2, "it's")]
+    assert sql.bind(query, PARAMS, "hive", "q").strip() == query.replace(
+        ":low", "CAST('2025-07-02' AS DATE)"
+    )
