@@ -109,7 +109,10 @@ def _line_replaced(file: File, number: int, line: str, what: str) -> Mutant:
 
 def _is_field(place: tuple[str, ...]) -> bool:
     """Whether the key is a word of the format, not a name that the file's author chose."""
-    named = ("sources", "datasets", "columns", "params", "accepted", "range", "expect", "inputs")
+    named = (
+        *("sources", "datasets", "models", "columns", "params", "accepted", "range", "expect"),
+        "inputs",
+    )
     return len(place) < 2 or place[-2] not in named or place[-1] == "range"
 
 
@@ -127,6 +130,8 @@ def key_dropped(file: File) -> Iterator[Mutant]:
     for place, key, value in file.entries():
         required = place[-1] in REQUIRED and _is_field(place)
         of_column = len(place) > 2 and place[-3] == "columns"
+        if place[-2:] == ("predict", "version"):
+            continue  # a column that may be left out
         if place[-1] in ("title", "description") and (len(place) not in (1, 3) or of_column):
             continue  # not required there
         if place[-1] == "description" and len(place) == 3:
