@@ -18,10 +18,11 @@ from pathlib import Path
 
 from tests.servers.postgres import NoServer
 
-#: Airflow → Python; the lock files in tests/servers/airflow are named after both.
+#: Airflow → Python; the lock files in deploy/airflow_server are named after both.
 VERSIONS: Mapping[str, str] = {"2.2.3": "3.8", "2.11.2": "3.11", "3.3.2": "3.12"}
 
 FOLDER = Path(__file__).with_suffix("")
+LOCKS = Path(__file__).parents[2] / "deploy" / "airflow_server"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Airflow:
 def install(version: str) -> Airflow:
     """That Airflow, made where it is not there yet (10 to 60 s); `NoServer` where it cannot be."""
     python = VERSIONS[version]
-    lock = FOLDER / f"{version}-py{python.replace('.', '')}.lock"
+    lock = LOCKS / f"{version}-py{python.replace('.', '')}.lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     cache = Path(os.environ.get("LAKE_TEST_CACHE") or Path.home() / ".cache" / "lake-test-servers")
     cache.mkdir(parents=True, exist_ok=True)
