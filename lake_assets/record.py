@@ -6,6 +6,7 @@ Here: words and tables for people. Not here: anything that decides.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -33,7 +34,9 @@ ELSEWHERE = "lake/elsewhere"
 
 @lru_cache(maxsize=1)
 def git_commit() -> str:
-    """The commit of the checkout this runs from, '' outside of one."""
+    """`LAKE_COMMIT`, which an image sets, else that of the checkout this runs from; '' without."""
+    if "LAKE_COMMIT" in os.environ:
+        return os.environ["LAKE_COMMIT"]
     try:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607
