@@ -184,7 +184,7 @@ def test_new_writes_a_pipeline_that_is_valid(
     result = lake("validate")
     assert (result.exit_code, result.output) == (
         0,
-        "7 pipelines, 15 assets, environment local: no mistake\n",
+        "7 pipelines, 17 assets, environment local: no mistake\n",
     )
     assert lake("new", "my_first").exit_code == 2
 
