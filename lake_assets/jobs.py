@@ -46,13 +46,19 @@ def build_jobs(pipeline: Pipeline, settings: Settings) -> list[Any]:
     loose = [asset for asset in own if asset.partitions is None]
     return [
         _job(
-            f"{pipeline.name}__{kind.kind}",
+            f"{pipeline.name}__{_word(kind, kinds)}",
             pipeline.spec,
             [*(loose if index == 0 else []), *(a for a in own if a.partitions == kind)],
             settings,
         )
         for index, kind in enumerate(kinds)
     ]
+
+
+def _word(kind: Partitions, kinds: Sequence[Partitions]) -> str:
+    """`weekly`; of several that are weekly, with other first weeks, the second is `weekly_2`."""
+    place = [one for one in kinds if one.kind == kind.kind].index(kind) + 1
+    return kind.kind if place == 1 else f"{kind.kind}_{place}"
 
 
 def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset], settings: Settings) -> Any:

@@ -150,7 +150,7 @@ class Story:
             "made": [
                 {
                     "asset": key.to_user_string(),
-                    "partitions": [one for one in partitions if one],
+                    "partitions": sorted(filter(None, partitions)),
                     "rows": self.rows.get(key),
                     "seconds": round(spent.get(key, 0.0), 3),
                 }
