@@ -7,6 +7,7 @@ Here: requests, retries and words. Not here: what the lake keeps there and how i
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import queue
 import random
@@ -262,13 +263,15 @@ class Upload:
     """One file on its way: what is written is sent by a thread as one request.
 
     At most a few MiB wait; a failure comes out of the next `write` or of `close`. Somebody must end
-    it by `close` or `abort`, which end the thread.
+    it by `close` or `abort`, which end the thread. It hashes too, as the encoder's thread has more
+    to do: 0.2 of 3.4 s for 360 MB.
     """
 
     def __init__(self, hdfs: Hdfs, path: str, location: str) -> None:
         self.path = path
         self.bytes = 0
         self._hdfs = hdfs
+        self._hash = hashlib.sha256()
         self._waiting: list[bytes] = []
         self._size = 0
         self._queue: queue.Queue[bytes | None] = queue.Queue(_PIECES)
@@ -278,6 +281,11 @@ class Upload:
             target=self._send, args=(location,), name=f"upload {path}", daemon=True
         )
         self._thread.start()
+
+    @property
+    def sha256(self) -> str:
+        """Of what was sent; after `close`."""
+        return self._hash.hexdigest()
 
     def write(self, data: bytes) -> None:
         self._waiting.append(data)
@@ -332,6 +340,7 @@ class Upload:
             nonlocal ended
             while (piece := self._queue.get()) is not None:
                 if not self._aborted:
+                    self._hash.update(piece)
                     yield piece
             ended = True
 

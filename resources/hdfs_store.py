@@ -6,7 +6,6 @@ retries (`hdfs.py`), the store's layout and its reading (`file_store.py`).
 
 from __future__ import annotations
 
-import hashlib
 import io
 import secrets
 import time
@@ -104,26 +103,24 @@ class HdfsFiles:
 
 
 class _Sink:
-    """An upload as pyarrow writes to it, hashed in passing."""
+    """An upload as pyarrow writes to it."""
 
     def __init__(self, hdfs: Hdfs, path: str) -> None:
         self.path = path
         self.size = 0
         self.closed = False
         self._hdfs = hdfs
-        self._hash = hashlib.sha256()
         self._upload = hdfs.upload(path)
         self._status: Status | None = None
 
     @property
     def sha256(self) -> str:
-        return self._hash.hexdigest()
+        return self._upload.sha256
 
     def write(self, data: bytes) -> int:
         if not self.closed:
             data = bytes(data)
             self._upload.write(data)
-            self._hash.update(data)
             self.size += len(data)
         return len(data)
 

@@ -7,13 +7,14 @@ its slow wire (`tests/servers`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import requests
 
 from tests.bench.meter import Meter
-from tests.bench.runner import Bench, DiffersError, Ratio, Side, alternate, cpu, megabytes
+from tests.bench.runner import Bench, DiffersError, Ratio, Rounds, Side, alternate, cpu, megabytes
 from tests.servers.hdfs import HdfsServer, running_hdfs
 
 SLOW = 20e6
@@ -33,17 +34,26 @@ def run(bench: Bench) -> list[Ratio]:
         slow = _both(server, groups, bench.rounds(1))
     notes = {"file": f"{size / 1e6:.0f} MB"}
     return [
-        fast.ratio("time against client.write", "s", _seconds, 1.0, notes=notes),
+        _best(fast, notes),
         fast.ratio("CPU against client.write", "s", cpu(), 1.15, notes=notes),
         slow.ratio("peak memory at 20 MB/s", "MB", megabytes, 0.6, notes=notes),
     ]
 
 
-def _both(server: HdfsServer, groups: int, rounds: int) -> Any:
+def _both(server: HdfsServer, groups: int, rounds: int) -> Rounds:
     words = {"url": server.url, "groups": groups}
     ours = Side("ours", "publish_hdfs:published", words)
     peer = Side("client.write", "publish_hdfs:written", words)
     return alternate("hdfs", ours, peer, rounds)
+
+
+def _best(rounds: Rounds, notes: dict[str, Any]) -> Ratio:
+    """The fastest round of each: what else a machine does lengthens either by half, and never
+    shortens one."""
+    found = rounds.ratio("time against client.write", "s", _seconds, 1.0, notes=notes)
+    return replace(
+        found, ours=min(map(_seconds, rounds.ours)), peer=min(map(_seconds, rounds.peer))
+    )
 
 
 def _seconds(found: Any) -> float:
