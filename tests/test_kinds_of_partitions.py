@@ -13,8 +13,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import dagster as dg
 import duckdb
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -25,6 +28,7 @@ from lake_assets.definitions import build_definitions
 from lake_assets.loader import load_pipelines
 from lake_assets.validate import validate_folders
 from resources.errors import UsageError
+from resources.partition import Partition
 from resources.settings import load_settings
 from resources.store import open_store
 from tests.servers.environment import write_pg_environment
@@ -279,6 +283,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     else:
         change = _duckdb(tmp_path)
     folder = write_files(tmp_path / "pipelines")
+    monkeypatch.setenv("LAKE_PIPELINES", str(folder))
     definitions = build_definitions(load_settings(), load_pipelines([folder]))
     repository = definitions.get_repository_def()
 
@@ -537,11 +542,97 @@ def test_errors_teach_with_the_kinds_own_words(
 def test_other_commands_know_them(lake: Lake) -> None:
     lake.made("raw/plant_days", "--partition", "2025-01-02|P300")
     lake.made("raw/weeks", "--partition", "2024-12-30")
-    settings = load_settings()
-    assert [one.path for one in open_store(settings).partitions("raw", "plant_days")] == [
-        "raw/plant_days/dt=2025-01-02/plant_code=P300"
+    (one,) = open_store(load_settings()).partitions("raw", "plant_days")
+    assert one.path == "raw/plant_days/dt=2025-01-02/plant_code=P300"
+    plan = CliRunner().invoke(cli, ["run", "raw/weeks", "raw/plant_days", "--dry-run"])
+    lines = [" ".join(line.split()[1:-1]) for line in plan.output.splitlines()]
+    assert [line for line in lines if "…" in line or "-" in line][:6] == [
+        # Each name of each day between the first and the last: what one run can be told.
+        "raw/plant_days 2025-01-01|P100 … 2025-01-05|P200 (10)",
+        "raw/plant_days 2025-01-01|P300",
+        "raw/plant_days 2025-01-03|P300 … 2025-01-05|P300 (3)",
+        "raw/weeks 2024-12-23",
+        "raw/weeks 2025-01-06",
+        "2025-01-02|P300 up to date since " + plan.output.split("since ")[1].split()[0],
     ]
-    plan = CliRunner().invoke(cli, ["run", "raw/weeks", "raw/plant_days", "raw/hours", "--dry-run"])
-    lines = [line.split(maxsplit=1)[1] for line in plan.output.splitlines() if "raw/" in line]
-    print(plan.output)
-    assert lines
+    for asset, key, shown in (
+        ("raw/weeks", "2024-12-30", "raw/weeks/wk=2025-W01"),
+        ("raw/plant_days", "2025-01-02|P300", one.path),
+    ):
+        done = CliRunner().invoke(cli, ["peek", asset, "--partition", key, "--rows", "1", "--json"])
+        found = json.loads(done.stdout)
+        assert found["from"] == shown
+        assert len(found["rows"]) == 1
+    listed = json.loads(CliRunner().invoke(cli, ["list", "--assets", "--json"]).stdout)["assets"]
+    kinds = {row["key"]: row["partitions"] for row in listed}
+    assert kinds["raw/plants"] == "3 names of plant_code"
+    assert kinds["raw/weeks"] == "weekly from 2024-12-23 to 2025-01-13"
+    assert kinds["raw/plant_days"] == "daily from 2025-01-01 to 2025-01-06, 3 names of plant_code"
+
+
+@pytest.mark.parametrize("lake", ["duckdb"], indirect=True)
+def test_what_is_left_of_another_kind_is_not_read(lake: Lake) -> None:
+    """Mondays as days, from before an asset became weekly; a name that was taken off the list."""
+    store = open_store(load_settings())
+    lake.made("raw/plants", "raw/weeks")
+    stale = [
+        Partition("raw", "plants", None, "P900", "plant_code"),
+        Partition("raw", "plants", None, "P100", "plant"),
+        Partition("raw", "weeks", "daily", "2024-12-30"),
+    ]
+    for one in stale:
+        table = pa.table({"id": pa.array([1])})
+        with store.writer(one, table.schema) as writer:
+            writer.write(table.to_batches()[0])
+            writer.publish()
+    lake.made("prep/all_plants")
+    counted = {row["plant"]: row["n"] for row in lake.read("prep/all_plants")}
+    by_plant = expected(lambda row: row[2], lambda row: row[2] in PLANTS)
+    assert counted == {plant: len(ids) for plant, ids in by_plant.items()}
+    done = CliRunner().invoke(cli, ["peek", "raw/weeks", "--partition", "2024-12-30", "--json"])
+    assert json.loads(done.stdout)["from"] == "raw/weeks/wk=2025-W01"
+    with pytest.raises(UsageError, match="in partitions of 2 kinds: raw/weeks/"):
+        lake.read("raw/weeks")
+
+
+@pytest.mark.parametrize(
+    ("job", "at", "first", "last", "published"),
+    [
+        ("hours", "2025-01-01T12:05", "2025-01-01-11", None, 1),
+        ("plant_days", "2025-01-04T06:00", "2025-01-03|P100", "2025-01-03|P300", 3),
+        ("plant_days", "2025-01-01T06:00", None, None, 0),
+    ],
+)
+@pytest.mark.parametrize("lake", ["duckdb"], indirect=True)
+def test_a_tick_is_one_run(
+    lake: Lake, job: str, at: str, first: str | None, last: str | None, published: int
+) -> None:
+    repository = execute.Location().load()
+    name = {"plant_days": "both"}.get(job, job)
+    schedule = repository.get_schedule_def(f"{name}_schedule")
+    time = datetime.fromisoformat(at).replace(tzinfo=ZoneInfo("Asia/Seoul"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=time, repository_def=repository
+        )
+        found = schedule.evaluate_tick(context)
+        if first is None:
+            assert found.skip_message == "No partition ends before this time."
+            return
+        (request,) = found.run_requests or ()
+        if last is None:
+            assert request.partition_key == first
+        else:
+            assert request.partition_key is None
+            assert request.tags["dagster/asset_partition_range_start"] == first
+            assert request.tags["dagster/asset_partition_range_end"] == last
+        # The tags that a daemon gives the run are all that the run needs.
+        chosen = [dg.AssetKey(["raw", job])]
+        done = repository.get_job(name).execute_in_process(
+            instance=instance, tags=dict(request.tags), asset_selection=chosen
+        )
+        events = done.get_asset_materialization_events()
+        keys = sorted(str(event.partition) for event in events)
+        assert (keys[0], keys[-1], len(keys)) == (first, last or first, published)
+        checks = {(one.check_name, one.partition) for one in done.get_asset_check_evaluations()}
+        assert {("gates", key) for key in keys} <= checks
