@@ -107,24 +107,40 @@ def build_elsewhere(
                     "lake/title": one.spec.title or key,
                     "dagster/column_schema": record.column_schema(one.columns),
                     record.ELSEWHERE: True,
+                    **_partition_column(one),
                 },
             )
 
 
 def _other_partitions(one: Elsewhere, spec: dg.AssetSpec) -> Iterator[Mistake]:
     """Whether keys of the two are written alike; which of them there are may differ."""
-    declared, its = definition(one.partitions), spec.partitions_def
-    if _described(declared) != _described(its):
-        what = f"the assets.py that makes it has other partitions: {_described(its)}"
-        cure = f"what is declared here is there {_described(declared)}"
+    declared = _described(definition(one.partitions), _partition_column(one))
+    its = _described(spec.partitions_def, spec.metadata)
+    if declared != its:
+        what = f"the assets.py that makes it has other partitions: {its}"
+        cure = f"what is declared here is there {declared}"
         yield one.mistake(("partitions",), what, cure)
 
 
-def _described(partitions: dg.PartitionsDefinition[Any] | None) -> str:
+def _described(partitions: dg.PartitionsDefinition[Any] | None, metadata: Mapping[str, Any]) -> str:
+    if isinstance(partitions, dg.MultiPartitionsDefinition):
+        return " × ".join(
+            f"{part.name}: {_described(part.partitions_def, metadata)}"
+            for part in partitions.partitions_defs
+        )
+    if isinstance(partitions, dg.StaticPartitionsDefinition):
+        return f"names, metadata {PARTITION_COLUMN}={metadata.get(PARTITION_COLUMN)!r}"
     if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
         return type(partitions).__name__ if partitions else "none"
     cadence = partitions.schedule_type.value.lower() if partitions.schedule_type else "by cron"
-    return f"{cadence}, timezone={partitions.timezone!r}, fmt={partitions.fmt!r}"
+    begin = f", day_offset={partitions.day_offset}" if cadence == "weekly" else ""
+    return f"{cadence}, timezone={partitions.timezone!r}, fmt={partitions.fmt!r}{begin}"
+
+
+def _partition_column(asset: Input) -> dict[str, str]:
+    """What Dagster's definition of names does not say: what readers call their column."""
+    named = asset.partitions.named if asset.partitions else None
+    return {PARTITION_COLUMN: named.column} if named else {}
 
 
 def build_asset(
@@ -248,8 +264,7 @@ def _metadata(asset: Asset) -> dict[str, Any]:
     }
     if isinstance(asset.spec, SourceSpec):
         lake["lake/source"] = f"{asset.spec.connection}: {_table(asset.spec)}"
-    if asset.partitions and asset.partitions.named:
-        lake[PARTITION_COLUMN] = asset.partitions.named.column
+    lake |= _partition_column(asset)
     if asset.spec.formerly:
         lake["lake/formerly"] = list(asset.spec.formerly)
     return {**lake, **{key: value for key, value in airflow.items() if value is not None}}

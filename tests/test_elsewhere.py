@@ -370,7 +370,13 @@ def test_sql_reads_what_is_written_by_hand(
         ("dg.MonthlyPartitionsDefinition('2024-06', timezone='Asia/Seoul', fmt='%Y-%m')",
          "monthly, timezone='Asia/Seoul', fmt='%Y-%m'"),
         ("dg.DailyPartitionsDefinition('2024-06-01')", "daily, timezone='UTC', fmt='%Y-%m-%d'"),
-        ("dg.StaticPartitionsDefinition(['a'])", "StaticPartitionsDefinition"),
+        ("dg.StaticPartitionsDefinition(['a'])", "names, metadata lake/partition_column=None"),
+        ("dg.WeeklyPartitionsDefinition('2024-06-02', timezone='Asia/Seoul')",
+         "weekly, timezone='Asia/Seoul', fmt='%Y-%m-%d', day_offset=0"),
+        ("dg.MultiPartitionsDefinition({'name': dg.StaticPartitionsDefinition(['a']),"
+         " 'day': dg.DailyPartitionsDefinition('2024-06-01', timezone='Asia/Seoul')})",
+         "day: daily, timezone='Asia/Seoul', fmt='%Y-%m-%d' × "
+         "name: names, metadata lake/partition_column=None"),
         ("None", "none"),
     ],
 )  # fmt: skip
