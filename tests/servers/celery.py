@@ -92,8 +92,12 @@ def running_cluster(
     home: Path,
     dags: Path,
     more: Mapping[str, str] | None = None,
+    worker: Callable[[Mapping[str, str]], Sequence[str]] | None = None,
 ) -> Iterator[Cluster]:
-    """A cluster over the files in `dags`, paused; `more` variables are those of its hosts."""
+    """A cluster over the files in `dags`, paused; `more` variables are those of its hosts.
+
+    `worker` gives the command of another worker than this Airflow's own, from the variables.
+    """
     redis = find_redis()
     home.mkdir(parents=True, exist_ok=True)
     database = server.create_database("airflow_" + airflow.version.replace(".", "_"))
@@ -111,7 +115,7 @@ def running_cluster(
     commands: dict[str, Sequence[str]] = {
         "redis": [redis, "--port", str(redis_port), "--bind", "127.0.0.1", "--save", ""],
         "scheduler": [program, "scheduler"],
-        "worker": [program, "celery", "worker", "-q", QUEUE],
+        "worker": worker(variables) if worker else [program, "celery", "worker", "-q", QUEUE],
     }
     if three:
         commands["api"] = [program, "api-server"]
