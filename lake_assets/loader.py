@@ -712,7 +712,7 @@ def _cannot_read(mine: Partitions, its: Partitions, key: str) -> tuple[str, str]
             return None
         what = f"one name cannot be made of every {_UNITS[its.cadence]} of {key}"
         return what, "take its partitions out (it then reads all there are), or add `daily`"
-    unit = _UNITS[mine.cadence]
+    unit, a = _UNITS[mine.cadence], "an" if mine.hourly else "a"
     if its.cadence is None:
         if mine.named:
             return None
@@ -723,7 +723,7 @@ def _cannot_read(mine: Partitions, its: Partitions, key: str) -> tuple[str, str]
     if mine.named or its.named:
         if mine.daily and its.daily:
             return None
-        what = f"a {unit}{' of one name' if mine.named else ''} cannot be made of the "
+        what = f"{a} {unit}{' of one name' if mine.named else ''} cannot be made of the "
         what += f"{_UNITS[its.cadence]}s{' and names' if its.named else ''} of {key}"
         return what, "days with names and days without are made of each other: read a daily dataset"
     if its.cadence == mine.cadence or its.cadence in _FINER[mine.cadence]:
@@ -731,7 +731,7 @@ def _cannot_read(mine: Partitions, its: Partitions, key: str) -> tuple[str, str]
     if its.weekly and mine.monthly:
         return f"a week may lie in two months, so a month is not made of {key}", "read its days"
     return (
-        f"a {unit} cannot be made of the {_UNITS[its.cadence]} {key}",
+        f"{a} {unit} cannot be made of the {_UNITS[its.cadence]} {key}",
         f"read {mine.cadence} or unpartitioned inputs, or make it {its.cadence}",
     )
 

@@ -553,10 +553,10 @@ def _check_partition(graph: AssetGraph, assets: Sequence[dg.AssetKey], asked: st
 
 #: Cadence → its partitions in words, and how a key is written.
 _WORDS: Mapping[Cadence, tuple[str, str]] = {
-    "hourly": ("hour", "YYYY-MM-DD-HH"),
-    "daily": ("day", "YYYY-MM-DD"),
-    "weekly": ("week", "its Monday, YYYY-MM-DD"),
-    "monthly": ("month", "YYYY-MM"),
+    "hourly": ("hour", "an hour as YYYY-MM-DD-HH"),
+    "daily": ("day", "a day as YYYY-MM-DD"),
+    "weekly": ("week", "a week as its Monday, YYYY-MM-DD"),
+    "monthly": ("month", "a month as YYYY-MM"),
 }
 
 
@@ -582,9 +582,9 @@ def _mended(
     try:
         first, last = _days(asked, "--partition")
     except UsageError:
-        return f"write a {word} as {shape}; "
+        return f"write {shape}; "
     if cadence == "monthly":
-        return f"write a month as {shape}; "
+        return f"write {shape}; "
     whole = "day" if first == last else "month"
     return f"the {word}s of a {whole} are --from {asked} --to {asked}; "
 

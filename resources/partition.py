@@ -139,7 +139,8 @@ def join(time: str, name: str) -> str:
 
 
 def _no_key(cadence: Cadence, key: str) -> str:
-    return f"{key!r} is not a {cadence} partition key; write it as {EXAMPLES[cadence]}"
+    a = "an" if cadence == "hourly" else "a"
+    return f"{key!r} is not {a} {cadence} partition key; write it as {EXAMPLES[cadence]}"
 
 
 def is_name(word: str) -> bool:

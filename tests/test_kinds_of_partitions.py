@@ -508,7 +508,7 @@ def test_days_with_names(lake: Lake) -> None:
     [
         (("raw/hours", "--partition", "2025-01-01"), "the hours of a day are --from 2025-01-01"),
         (("raw/hours", "--partition", "2025-01"), "the hours of a month are --from 2025-01 --to"),
-        (("raw/hours", "--partition", "9"), "write a hour as YYYY-MM-DD-HH"),
+        (("raw/hours", "--partition", "9"), "write an hour as YYYY-MM-DD-HH"),
         (("raw/hours", "--partition", "2026-01-01-00"), "it is outside: there is 2024-12-30-00 …"),
         (("raw/weeks", "--partition", "2025-01-01"), "the key of its week is 2024-12-30"),
         (("raw/weeks", "--partition", "2025-W01"), "write a week as its Monday, YYYY-MM-DD"),

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lake_assets.loader import (
+    PARTITION_NAMES,
     SHIPPED,
     Pipeline,
     assets,
@@ -390,3 +391,177 @@ def test_the_loader_imports_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+# --- kinds of partitions -------------------------------------------------------------------------
+
+KINDS = {
+    "none": "none",
+    "hours": '{hourly: {start: "2025-01-01"}}',
+    "days": '{daily: {start: "2024-01-01"}}',
+    "weeks": '{weekly: {start: "2024-01-01"}}',
+    "months": '{monthly: {start: "2024-01-01"}}',
+    "names": "{named: {column: plant, values: [A, B]}}",
+    "other names": "{named: {column: plant, values: [A, C]}}",
+    "day names": '{daily: {start: "2024-01-01"}, named: {column: plant, values: [B, A]}}',
+    "day other": '{daily: {start: "2024-01-01"}, named: {column: plant, values: [A]}}',
+}
+#: What may be read of what, besides equal kinds and by or of what has no partitions.
+READS = {
+    *(("days", "hours"), ("weeks", "hours"), ("weeks", "days"), ("months", "hours")),
+    *(("months", "days"), ("day names", "days"), ("day names", "names"), ("days", "day names")),
+    *(("day other", "days"), ("days", "day other")),
+}
+
+
+def pair(mine: str, its: str, inputs: str = "[prep/first]") -> str:
+    head = SALES[: SALES.index("partitions:")]
+    columns = "sql: SELECT 1::BIGINT AS n\n    columns: {n: int64}\n"
+    return (
+        f"{head}datasets:\n"
+        f"  first:\n    title: 먼저\n    partitions: {KINDS[its]}\n    inputs: [raw/gone]\n"
+        f"    {columns}"
+        f"  second:\n    title: 다음\n    partitions: {KINDS[mine]}\n    inputs: {inputs}\n"
+        f"    {columns}"
+        "elsewhere:\n  raw/gone:\n    columns: {n: int64}\n"
+    )
+
+
+@pytest.mark.parametrize("its", KINDS)
+@pytest.mark.parametrize("mine", KINDS)
+def test_what_can_be_made_of_what(mine: str, its: str, tmp_path: Path) -> None:
+    allowed = mine == its or "none" in (mine, its) or (mine, its) in READS
+    found = told(tmp_path, {"x": pair(mine, its)})
+    assert [one.line for one in found] == (
+        [] if allowed else [line_of(pair(mine, its), "inputs: [prep/first]")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "what", "cure"),
+    [
+        ("hours", "days", "an hour cannot be made of the day prep/first", "make it daily"),
+        ("days", "weeks", "a day cannot be made of the week prep/first", "make it weekly"),
+        ("weeks", "months", "a week cannot be made of the month prep/first", "make it monthly"),
+        ("months", "weeks", "a week may lie in two months", "read its days"),
+        ("names", "days", "one name cannot be made of every day of prep/first", "partitions out"),
+        ("days", "names", "one day cannot be made of the names of prep/first", "without part"),
+        ("names", "other names", "only one of them has B, C", "the same `values`"),
+        ("day names", "day other", "only one of them has B", "the same `values`"),
+        ("weeks", "day names", "a week cannot be made of the days and names of", "daily dataset"),
+        ("day names", "hours", "a day of one name cannot be made of the hours of", "daily dataset"),
+    ],
+)
+def test_why_it_cannot(mine: str, its: str, what: str, cure: str, tmp_path: Path) -> None:
+    (found,) = told(tmp_path, {"x": pair(mine, its)})
+    assert what in found.what
+    assert cure in found.cure
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "what"),
+    [
+        ("names", "names", "prep/second has names"),
+        ("days", "day names", "prep/first has names"),
+        ("none", "days", "prep/second has none"),
+        ("days", "none", "prep/first has none"),
+        ("days", "days", ""),
+        ("months", "hours", ""),
+    ],
+)
+def test_offsets_are_of_time(mine: str, its: str, what: str, tmp_path: Path) -> None:
+    text = pair(mine, its, "{f: {asset: prep/first, from: -2, to: -1}}")
+    found = told(tmp_path, {"x": text})
+    assert [one.what.partition(", and ")[2] for one in found] == ([what] if what else [])
+
+
+#: Partitions, the window, and what is told of it.
+WINDOWS = [
+    ("hours", "{column: at}", ""),
+    ("hours", "{column: day}", "hours are in a timestamp, and day is date"),
+    ("hours", "{column: code}", "hours are in a timestamp, and code is string"),
+    ("weeks", "{column: code}", ""),
+    ("weeks", "{column: at}", ""),
+    ("names", "{name: code}", ""),
+    ("names", "{column: day}", "named partitions need its `name`"),
+    ("names", "{name: n}", "a name is text, and n is int64"),
+    ("names", "{name: gone}", "there is no column 'gone'"),
+    ("names", "{column: day, name: code}", "named partitions have no use for its `column`"),
+    ("day names", "{column: day, name: code}", ""),
+    ("day names", "{column: day}", "daily_named partitions need its `name`"),
+    ("day names", "{name: code}", "daily_named partitions need its `column`"),
+    ("days", "{column: day, name: code}", "daily partitions have no use for its `name`"),
+    ("day names", "", "is partitioned, so it needs a window"),
+]
+
+
+@pytest.mark.parametrize(("kind", "window", "what"), WINDOWS)
+def test_windows_of_every_kind(kind: str, window: str, what: str, tmp_path: Path) -> None:
+    text = (
+        SALES[: SALES.index("partitions:")]
+        + f"sources:\n  s:\n    title: 표\n    connection: hana_bw\n    table: T\n"
+        f"    partitions: {KINDS[kind]}\n"
+        + (f"    window: {window}\n" if window else "")
+        + "    columns: {at: timestamp, day: date, code: string, n: int64}\n"
+    )
+    found = told(tmp_path, {"x": text})
+    assert any(what in one.what for one in found) == bool(what)
+    if not window:
+        assert "{column: …, name: …}" in found[0].cure
+    elif what:
+        assert found[0].line == line_of(text, "window:")
+
+
+@pytest.mark.parametrize(
+    ("partitions", "what", "cure"),
+    [
+        (
+            '{hourly: {start: "2023-01-01"}}',
+            "30,648 partitions from 2023-01-01 to 2026-07-01",
+            "at most 25,000; begin later, or use days",
+        ),
+        (
+            '{daily: {start: "2019-01-01"}, named: {column: p, values: [A,B,C,D,E,F,G,H,I,J]}}',
+            "27,380 partitions of 10 names from 2019-01-01",
+            "begin later, or fewer names",
+        ),
+        ('{hourly: {start: "2024-01-01"}}', "", ""),
+        ('{weekly: {start: "1900-01-01"}}', "", ""),
+    ],
+)
+def test_how_many_partitions_there_may_be(
+    partitions: str, what: str, cure: str, tmp_path: Path
+) -> None:
+    found = told(tmp_path, {"x": pair("none", "days").replace(KINDS["days"], partitions)})
+    assert [what in one.what and cure in one.cure for one in found] == [True] * bool(what)
+
+
+def test_a_range_is_of_time(tmp_path: Path) -> None:
+    text = pair("day names", "day names").replace(
+        "    title: 다음", "    range: true\n    title: 다음"
+    )
+    (found,) = told(tmp_path, {"x": text})
+    assert found.line == line_of(text, "range: true")
+    assert "range: true is for partitions of time, and these have names" in found.what
+    for kind in ("hours", "weeks"):
+        folder = tmp_path / kind
+        text = pair(kind, kind).replace("    title: 다음", "    range: true\n    title: 다음")
+        assert told(folder, {"x": text}) == []
+
+
+def test_a_transform_is_told_of_its_partition(tmp_path: Path) -> None:
+    """Each kind has its own words, and no others."""
+    words = {"days": ["partition_start", "partition_end"], "names": ["partition_name"]}
+    words["day names"] = [*words["days"], *words["names"]]
+    for kind in ("none", *words):
+        for word in PARTITION_NAMES[1:]:
+            text = pair(kind, kind).replace("sql: SELECT 1::BIGINT AS n", "transform: t.py:f")
+            code = f"import polars as pl\ndef f(first: pl.DataFrame, {word}) -> pl.DataFrame: ...\n"
+            code += "def g(gone: pl.DataFrame) -> pl.DataFrame: ...\n"
+            folder = tmp_path / f"{kind} {word}".replace(" ", "_")
+            text = text.replace("t.py:f", "t.py:g", 1)
+            found = told(folder, {"x": text, "x/t.py": code})
+            known = word in words.get(kind, [])
+            assert [f"no input or parameter '{word}'" in one.what for one in found] == (
+                [] if known else [True]
+            )

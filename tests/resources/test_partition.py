@@ -103,7 +103,7 @@ def test_paths(cadence: Cadence | None, key: str, named: str | None, path: str) 
 @pytest.mark.parametrize(
     ("cadence", "key", "named", "says"),
     [
-        ("hourly", "2025-07-01", None, "not a hourly partition key; write it as 2025-07-01-09"),
+        ("hourly", "2025-07-01", None, "not an hourly partition key; write it as 2025-07-01-09"),
         ("hourly", "2025-07-01-24", None, "write it as 2025-07-01-09"),
         ("hourly", "2025-02-29-09", None, "write it as 2025-07-01-09"),
         ("weekly", "2025-07-01", None, "is no Monday; the key of its week is 2025-06-30"),
