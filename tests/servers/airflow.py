@@ -72,7 +72,7 @@ def install(version: str) -> Airflow:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not ready.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            _uv("venv", "--quiet", "--python", _find_python(python), str(folder))
+            _uv("venv", "--quiet", "--python", find_python(python), str(folder))
             # The lock is a whole environment; nothing is resolved, so nothing can slip in.
             where = ["--python", str(folder / "bin" / "python"), "--no-deps", "--compile-bytecode"]
             _uv("pip", "install", "--quiet", *where, "-r", str(lock))
@@ -80,7 +80,7 @@ def install(version: str) -> Airflow:
     return Airflow(version, folder / "bin")
 
 
-def _find_python(version: str) -> str:
+def find_python(version: str) -> str:
     """An interpreter of that version: pyenv's, one on PATH, else what uv fetches."""
     found: Sequence[Path | str | None] = [
         *sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")),
