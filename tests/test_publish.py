@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake_assets.publish import by_column, land, of_one
+from lake_assets.publish import by_column, by_partition_column, land, of_one
 from lake_assets.rules import Inspector
 from lake_assets.spec import Checks, ColumnSpec, Gates
 from resources.errors import PermanentError
 from resources.folder_store import FolderStore
-from resources.partition import Partition
+from resources.partition import Cadence, Partition, key_at
 from resources.source import Totals
 
 SCHEMA = pa.schema([("id", pa.int64()), ("day", pa.date32())])
@@ -136,6 +136,29 @@ def _cut(values: pa.Array, cadence: str = "daily") -> list[tuple[str, int]]:
             [("2024-12-31", 1), ("2025-01-01", 1)],
         ),
         (pa.array([date(1969, 12, 31)]), "daily", [("1969-12-31", 1)]),
+        (
+            pa.array(["20241229", "20241230", "20250105", "20250106"]),
+            "weekly",
+            [("2024-12-23", 1), ("2024-12-30", 2), ("2025-01-06", 1)],
+        ),
+        (
+            pa.array([date(1969, 12, 28), date(1969, 12, 29)]),
+            "weekly",
+            [("1969-12-22", 1), ("1969-12-29", 1)],
+        ),
+        (
+            pa.array([datetime(2024, 12, 31, 23, 59, 59, 999999), datetime(2025, 1, 1)]),
+            "hourly",
+            [("2024-12-31-23", 1), ("2025-01-01-00", 1)],
+        ),
+        (
+            pa.array([datetime(2024, 12, 31, 14, 59), datetime(2024, 12, 31, 15, 0)]).cast(
+                pa.timestamp("us", tz="UTC")
+            ),
+            "hourly",
+            [("2024-12-31-23", 1), ("2025-01-01-00", 1)],
+        ),
+        (pa.array([datetime(1969, 12, 31, 23, 59)]), "hourly", [("1969-12-31-23", 1)]),
         (pa.array([datetime(1969, 12, 31, 23, 59)]), "daily", [("1969-12-31", 1)]),
     ],
 )
@@ -154,6 +177,67 @@ def test_cut_by_column(values: pa.Array, cadence: str, expected: list[tuple[str,
 def test_rows_of_no_day_are_refused(values: pa.Array, words: str) -> None:
     with pytest.raises(PermanentError, match=words):
         _cut(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "cadence", "expected"),
+    [
+        (
+            pa.array([date(2025, 1, 1), date(2025, 1, 1), date(2025, 1, 2)]),
+            "daily",
+            [("2025-01-01", 2), ("2025-01-02", 1)],
+        ),
+        (pa.array(["2024-12", "2025-01"]), "monthly", [("2024-12", 1), ("2025-01", 1)]),
+        (pa.array(["2024-W52", "2025-W01"]), "weekly", [("2024-12-23", 1), ("2024-12-30", 1)]),
+        (
+            pa.array(["2025-01-01-09"] * 2 + ["2025-01-01-10"]),
+            "hourly",
+            [("2025-01-01-09", 2), ("2025-01-01-10", 1)],
+        ),
+    ],
+)
+def test_cut_by_the_partition_column(
+    values: pa.Array, cadence: Cadence, expected: list[tuple[str, int]]
+) -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array(range(len(values))), values], names=["id", "p"])
+    found = list(by_partition_column([batch.slice(0, 0), batch], "p", cadence))
+    assert [(key, part.num_rows) for key, part in found] == expected
+    assert {tuple(part.schema.names) for _, part in found} == {("id",)}
+    assert [n for _, part in found for n in part["id"].to_pylist()] == list(range(len(values)))
+
+
+@pytest.mark.parametrize(
+    ("values", "cadence", "words"),
+    [
+        (pa.array(["2025-W01", None]), "weekly", "1 rows have NULL"),
+        (pa.array(["2025-01-06"]), "weekly", "'wk': '2025-01-06' is no ISO week"),
+        (pa.array(["2025-01-01"]), "hourly", "not an hourly partition key; write it as"),
+    ],
+)
+def test_a_partition_column_that_is_none(values: pa.Array, cadence: Cadence, words: str) -> None:
+    batch = pa.RecordBatch.from_arrays([values], names=["wk"])
+    with pytest.raises(PermanentError, match=words):
+        list(by_partition_column([batch], "wk", cadence))
+
+
+@given(
+    st.lists(st.datetimes(datetime(1960, 1, 1), datetime(2100, 1, 1)), max_size=60).map(sorted),
+    st.integers(1, 7),
+    st.sampled_from(["hourly", "daily", "weekly", "monthly"]),
+)
+def test_times_are_cut_as_their_keys_say(
+    times: list[datetime], size: int, cadence: Cadence
+) -> None:
+    batches = [
+        pa.RecordBatch.from_arrays([pa.array(times[i : i + size], pa.timestamp("us"))], names=["w"])
+        for i in range(0, len(times), size)
+    ]
+    found = [
+        (key, value)
+        for key, part in by_column(iter(batches), "w", cadence)
+        for value in part.column(0).to_pylist()
+    ]
+    assert found == [(key_at(cadence, time), time) for time in times]
 
 
 @given(st.lists(st.integers(0, 900), max_size=60).map(sorted), st.integers(1, 7))
