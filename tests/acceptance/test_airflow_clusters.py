@@ -8,6 +8,7 @@ says (`tests/airflow_bridge`), starting servers (`tests/servers`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -25,6 +26,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 import yaml
+from psycopg2 import sql
 
 from tests.acceptance.lake import LAKE
 from tests.airflow_bridge.test_prelude import Receiver
@@ -32,7 +34,9 @@ from tests.conftest import absent
 from tests.servers.airflow import install
 from tests.servers.celery import QUEUE, Cluster, find_redis, running_cluster
 from tests.servers.environment import write_pg_environment
-from tests.servers.postgres import NoServer, PostgresServer
+from tests.servers.keeper import kept
+from tests.servers.postgres import NoServer, PostgresServer, free_port
+from tests.ui.server import REPOSITORY, Ui
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -96,7 +100,7 @@ datasets:
     columns: {{days: int64, amount: "decimal(18,2)"}}
 """
 
-#: The file beside it says how long a step takes, so that a test can stop one.
+#: With a file beside it a step lasts until a test stops it.
 TRANSFORM = """
 import time
 from pathlib import Path
@@ -106,8 +110,8 @@ import polars as pl
 def by_store(sales: pl.DataFrame) -> pl.DataFrame:
     slow = Path(__file__).with_name("slow")
     if slow.exists():
-        print("by_store sleeps", flush=True)
-        time.sleep(float(slow.read_text()))
+        slow.with_name("asleep").touch()
+        time.sleep(300)
     return sales.select("store", "amount")
 """
 
@@ -135,8 +139,8 @@ class Site:
     instance: dg.DagsterInstance
 
     @property
-    def slow(self) -> Path:
-        return self.folder / "pipelines" / DAG / "slow"
+    def pipeline(self) -> Path:
+        return self.folder / "pipelines" / DAG
 
     def sales(self, statement: str) -> None:
         self.server.execute(statement, "cluster_sales")
@@ -282,6 +286,10 @@ def finish(cluster: Cluster, run_id: str, state: str = "success") -> None:
     assert found == state, _said(cluster)
 
 
+def trigger(cluster: Cluster, run_id: str, conf: Mapping[str, str], *more: str) -> None:
+    cluster.call("dags", "trigger", DAG, "-r", run_id, "-c", json.dumps(conf), *more)
+
+
 def runs_of(site: Site, cluster: Cluster, run_id: str) -> list[dg.DagsterRun]:
     """The Dagster runs of a DAG run, the oldest first."""
     found = site.instance.get_runs(dg.RunsFilter(tags={"airflow/run_id": run_id}))
@@ -300,6 +308,9 @@ def made(site: Site, run: dg.DagsterRun) -> set[tuple[str, str | None]]:
     }
 
 
+# -- partitions
+
+
 def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> None:
     """Scheduled, by hand, with a partition or a range in its conf, and a backfill of three days."""
 
@@ -307,12 +318,9 @@ def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> 
         query = "SELECT run_id FROM dag_run WHERE run_type = %s ORDER BY data_interval_start"
         return [str(row[0]) for row in cluster.ask(query, kind)]
 
-    def trigger(run_id: str, conf: Mapping[str, str]) -> None:
-        cluster.call("dags", "trigger", DAG, "-r", run_id, "-c", json.dumps(conf))
-
-    trigger("by_hand", {})
-    trigger("of_a_day", {"partition": day(9)})
-    trigger("of_a_range", {"from": day(8), "to": day(6)})
+    trigger(cluster, "by_hand", {})
+    trigger(cluster, "of_a_day", {"partition": day(9)})
+    trigger(cluster, "of_a_range", {"from": day(8), "to": day(6)})
     (scheduled,) = wait("a scheduled run", lambda: run_ids("scheduled"), cluster)
     expected = {
         scheduled: [day(0)],
@@ -365,3 +373,201 @@ def _measure(cluster: Cluster) -> None:
     for name, count, waited, took in cluster.ask(query):
         shown = f"{name}: {count} tasks, queued {waited:.1f} s, ran {took:.1f} s"
         print(f"Airflow {cluster.airflow.version}, {shown}", file=sys.stderr)
+
+
+# -- failures
+
+
+@pytest.fixture(scope="module")
+def ui(site: Site) -> Iterator[Ui]:
+    """The Dagster UI over the instance that the clusters write to."""
+    port = free_port()
+    program = str(LAKE.with_name("dagster-webserver"))
+    workspace = str(REPOSITORY / "workspace.yaml")
+    words = [program, "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
+    found = Ui(f"http://127.0.0.1:{port}", site.folder, site.variables)
+    with kept(site.folder, {"ui": words}, {**os.environ, **site.variables}):
+        until = time.monotonic() + PATIENCE
+        while not _loaded(found):
+            assert time.monotonic() < until, (site.folder / "ui.log").read_text()[-5000:]
+            time.sleep(0.5)
+        yield found
+
+
+def _loaded(ui: Ui) -> bool:
+    with contextlib.suppress(OSError):
+        told = ui.query("{ repositoriesOrError { ... on RepositoryConnection { nodes { id } } } }")
+        return len(told["repositoriesOrError"]["nodes"]) == 1
+    return False
+
+
+_RE_EXECUTE = """
+mutation($run: String!) {
+  launchRunReexecution(reexecutionParams: {parentRunId: $run, strategy: FROM_FAILURE}) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message stack }
+  }
+}"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong at the source, how it is mended, and how often Airflow tries."""
+
+    breaks: str
+    mends: str
+    tries: int
+
+
+FAULTS = {
+    # A key twice: the gate says so, and no other try would help.
+    "gate": Fault(
+        f"INSERT INTO sales SELECT * FROM sales WHERE day = '{day(10)}' LIMIT 1",
+        f"DELETE FROM sales s USING sales o WHERE s.day = '{day(10)}' AND s.ctid > o.ctid"
+        " AND (s.day, s.store) = (o.day, o.store)",
+        1,
+    ),
+    "busy": Fault(
+        "ALTER ROLE cluster_sales CONNECTION LIMIT 0",
+        "ALTER ROLE cluster_sales CONNECTION LIMIT -1",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_failure_is_told_once_and_mended_in_the_ui(
+    site: Site, cluster: Cluster, ui: Ui, name: str
+) -> None:
+    fault = FAULTS[name]
+    site.sales(fault.breaks)
+    trigger(cluster, name, {"partition": day(10)})
+    finish(cluster, name, "failed")
+    site.sales(fault.mends)
+
+    runs = runs_of(site, cluster, name)
+    assert [run.status for run in runs] == [dg.DagsterRunStatus.FAILURE] * fault.tries
+    failed = runs[-1]
+    (message,) = wait("its message", lambda: site.told(cluster, name), cluster)
+    assert message["what"] == "failed"
+    assert (message["dag_id"], message["task_id"]) == (DAG, "raw__sales")
+    assert (message["partition"], message["try_number"]) == (day(10), fault.tries)
+    assert message["log_url"] == failed.tags["airflow/log_url"]
+    lines = message["text"].splitlines()
+    assert lines[0] == "store_sales (점포 매출) failed"
+    said = f"partition {day(10)}, task raw__sales, try {fault.tries}, {message['time']}"
+    assert lines[1:] == [said, message["log_url"]]
+    assert message["time"].endswith(" KST")
+
+    launched = ui.query(_RE_EXECUTE, run=failed.run_id)["launchRunReexecution"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    again = launched["run"]["runId"]
+
+    def ended() -> dg.DagsterRun | None:
+        run = site.instance.get_run_by_id(again)
+        return run if run and run.is_finished else None
+
+    run = wait("the re-execution", ended, cluster)
+    assert (run.status, run.parent_run_id) == (dg.DagsterRunStatus.SUCCESS, failed.run_id)
+    assert made(site, run) == {("raw/sales", day(10))}
+    assert len(site.told(cluster, name)) == 1
+
+
+# -- tasks that are stopped
+
+
+@pytest.mark.parametrize("how", ["marked", "cleared"])
+def test_a_task_that_is_stopped_ends_and_meets_no_other_try(
+    site: Site, cluster: Cluster, how: str
+) -> None:
+    """Marked as failed, or cleared while it runs; Airflow sends it TERM, and never KILL."""
+    slow, asleep = site.pipeline / "slow", site.pipeline / "asleep"
+    asleep.unlink(missing_ok=True)
+    slow.touch()
+    moment = f"{day({'marked': 12, 'cleared': 13}[how])}T15:00:00+09:00"
+    option = "-l" if cluster.airflow.version.startswith("3.") else "-e"
+    trigger(cluster, how, {"partition": day(9)}, option, moment)
+    wait("prep__by_store", asleep.exists, cluster)
+    slow.unlink()
+    run = runs_of(site, cluster, how)[-1]
+    process = Path("/proc", run.tags["run/process"].rpartition(":")[2])
+    assert process.exists()
+
+    begun = time.monotonic()
+    if how == "marked":
+        # What the UI does.
+        cluster.ask(
+            "UPDATE task_instance SET state = 'failed', end_date = now() "
+            "WHERE dag_id = %s AND run_id = %s AND task_id = 'prep__by_store'",
+            *(DAG, how),
+        )
+    else:
+        words = ["-t", "prep__by_store", "-s", moment, "-e", moment, "-y"]
+        cluster.call("tasks", "clear", DAG, *words)
+        told = time.monotonic() - begun
+        print(f"Airflow {cluster.airflow.version}: clear took {told:.1f} s", file=sys.stderr)
+    wait("its end", lambda: not process.exists(), cluster)
+    seconds = time.monotonic() - begun
+    print(f"Airflow {cluster.airflow.version}: {how}, gone in {seconds:.1f} s", file=sys.stderr)
+    assert seconds < 60
+
+    finish(cluster, how, "failed" if how == "marked" else "success")
+    by_store = [
+        one.run_id
+        for one in runs_of(site, cluster, how)
+        if one.tags["airflow/task_id"] == "prep__by_store"
+    ]
+    records = [site.instance.get_run_record_by_id(one) for one in by_store]
+    tries = [
+        (r.dagster_run.status.value, r.dagster_run.tags["airflow/try_number"]) for r in records if r
+    ]
+    if how == "marked":
+        assert tries == [("CANCELED", "1")]
+        assert cluster.task(DAG, how, "prep__all_days") == "upstream_failed"
+        assert len(site.told(cluster, how)) <= 1
+        return
+    assert tries == [("CANCELED", "1"), ("SUCCESS", "2")]
+    first, second = records
+    assert first is not None
+    assert second is not None
+    assert first.end_time is not None
+    assert second.start_time is not None
+    assert first.end_time <= second.start_time
+    assert [message["what"] for message in site.told(cluster, how)] == ["succeeded"]
+
+
+# -- secrets
+
+
+def test_no_secret_is_in_a_file_or_a_database(site: Site, cluster: Cluster) -> None:
+    """The last test of a cluster: DAG files, logs, histories, results, what templates became."""
+    assert any(token == f"Bearer {TOKEN}" for _, token, _ in site.receiver.received)
+    for secret in (*SECRETS.values(), TOKEN):
+        assert _places(site, cluster, secret) == []
+    found = " ".join(_places(site, cluster, DAG))
+    for place in ("dags/", "logs/", "rendered_task_instance_fields", "event_logs"):
+        assert place in found, found
+
+
+def _places(site: Site, cluster: Cluster, text: str) -> list[str]:
+    """Where a text is: files of the site, tables of Airflow's and Dagster's databases."""
+    found = [
+        str(path)
+        for path in site.folder.rglob("*")
+        if path.is_file() and (text in str(path) or text.encode() in path.read_bytes())
+    ]
+    for database in (cluster.database, "cluster_dagster"):
+        with contextlib.closing(site.server.connect(database)) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            for (table,) in cursor.fetchall():
+                name = sql.Identifier(table)
+                query = sql.SQL("SELECT count(*) FROM {} t WHERE t::text LIKE ANY (%s)").format(
+                    name
+                )
+                # Bytes are shown in hexadecimal.
+                cursor.execute(query, ([f"%{text}%", f"%{text.encode().hex()}%"],))
+                if cursor.fetchone() != (0,):
+                    found.append(f"{database}.{table}")
+    return found

@@ -55,28 +55,36 @@ def _keep(folder: Path, commands: Mapping[str, Sequence[str]]) -> None:
     running = {}
     for name, words in commands.items():
         with (folder / f"{name}.log").open("ab") as log:
-            running[name] = subprocess.Popen(
+            started = subprocess.Popen(
                 words, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
-    told: set[str] = set()
-    while not select.select([sys.stdin], [], [], 0.5)[0]:
-        for name in {name for name, one in running.items() if one.poll() is not None} - told:
-            told.add(name)
-            with (folder / f"{name}.log").open("a") as log:
-                log.write(f"\nkeeper: {name} ended with {running[name].returncode}")
-    for one in running.values():
-        one.terminate()
+        running[started.pid] = name
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
+        for pid, code in _reaped():
+            if pid in running:
+                name = running.pop(pid)
+                with (folder / f"{name}.log").open("a") as log:
+                    log.write(f"\nkeeper: {name} ended with {code}")
+    for pid in running:
+        os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + _GRACE
-    while time.monotonic() < until and any(one.poll() is None for one in running.values()):
+    while running and time.monotonic() < until:
+        for pid, _ in _reaped():
+            running.pop(pid, None)
         time.sleep(0.1)
     while left := _descendants(os.getpid()):
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        list(_reaped())
+
+
+def _reaped() -> Iterator[tuple[int, int]]:
+    """Children that have ended, and how; Airflow waits a minute for one that nobody reaps."""
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            yield found[0], os.waitstatus_to_exitcode(found[1])
 
 
 def _descendants(ancestor: int) -> list[int]:
