@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lake_assets.plan import Ask, History, Plan, Unit, plan, select, short, targets
+from lake_assets.plan import Ask, History, Plan, Targets, Unit, plan, select, short, targets
 from lake_assets.versions import input_digest
 from resources.errors import UsageError
 from tests.small_lake import DAILY, defs, key
@@ -358,3 +361,91 @@ def test_mistakes(selection: str, ask: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         targets(GRAPH, Ask((selection,), **ask))  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+# --- days with names -----------------------------------------------------------------------------
+
+NAMED = dg.MultiPartitionsDefinition(
+    {
+        "day": dg.DailyPartitionsDefinition(
+            "2025-01-01", end_date="2025-01-13", timezone="Asia/Seoul"
+        ),
+        "name": dg.StaticPartitionsDefinition(["A", "B", "C", "D"]),
+    }
+)
+NAMED_KEYS = list(map(str, NAMED.get_partition_keys()))
+
+
+def _named_graph(size: int) -> AssetGraph:
+    def asset(name: str) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=["raw", name],
+            partitions_def=NAMED,
+            backfill_policy=dg.BackfillPolicy.multi_run(size),
+        )
+        def made() -> None: ...
+
+        return made
+
+    return dg.Definitions(assets=[asset("a"), asset("b")]).resolve_asset_graph()
+
+
+@given(st.sets(st.sampled_from(NAMED_KEYS)), st.sampled_from([1, 5, 12, 31]))
+def test_runs_of_days_with_names_are_what_dagster_makes_of_their_ends(
+    made: set[str], size: int
+) -> None:
+    """A run is told its first and last partition; Dagster takes each day of each name between."""
+    graph = _named_graph(size)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for one in made:
+            event = dg.AssetMaterialization(key("raw/a"), partition=one)
+            instance.report_runless_asset_event(event)
+        history = History(instance, lambda asset, one: True)
+        wanted = Targets({key("raw/a"): tuple(NAMED_KEYS)}, {})
+        (steps,) = plan(graph, history, wanted).waves or ((),)
+    for step in steps:
+        ends = dg.PartitionKeyRange(step.partitions[0], step.partitions[-1])
+        assert list(map(str, NAMED.get_partition_keys_in_range(ends))) == list(step.partitions)
+        assert len(step.partitions) <= size
+    found = [one for step in steps for one in step.partitions]
+    assert sorted(found) == sorted({*NAMED_KEYS} - made)
+
+
+def test_the_times_of_a_name_come_first(instance: dg.DagsterInstance) -> None:
+    graph, history = _named_graph(24), History(instance, lambda asset, one: True)
+    wanted = Targets({key("raw/a"): tuple(NAMED_KEYS), key("raw/b"): ("2025-01-02|C",)}, {})
+    (steps,) = plan(graph, history, wanted).waves
+    told = [
+        (short(step.partitions, step.definition), [one.path[-1] for one in step.assets])
+        for step in steps
+    ]
+    assert told == [
+        ("2025-01-01|A … 2025-01-12|B (24)", ["a"]),
+        ("2025-01-01|D … 2025-01-12|D (12)", ["a"]),
+        ("2025-01-01|C", ["a"]),
+        ("2025-01-02|C", ["a", "b"]),
+        ("2025-01-03|C … 2025-01-12|C (10)", ["a"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "definition", "shown"),
+    [
+        (["2025-01-06", "2025-01-13", "2025-02-03"],
+         dg.WeeklyPartitionsDefinition("2025-01-06", day_offset=1), " (3 of 5)"),
+        (["2025-01-06", "2025-01-13", "2025-01-20"],
+         dg.WeeklyPartitionsDefinition("2025-01-06", day_offset=1), " (3)"),
+        (["2025-01-06", "2025-01-13", "2025-01-20"], dg.DailyPartitionsDefinition("2025-01-01"),
+         " (3 of 15)"),
+        (["2025-01-01-22", "2025-01-01-23", "2025-01-02-01"],
+         dg.HourlyPartitionsDefinition("2025-01-01-00", fmt="%Y-%m-%d-%H"), " (3 of 4)"),
+        (["A", "B", "D"], dg.StaticPartitionsDefinition(["A", "B", "C", "D"]), " (3 of 4)"),
+        (["2025-01", "2025-02", "2025-12"],
+         dg.MonthlyPartitionsDefinition("2025-01", fmt="%Y-%m"), " (3 of 12)"),
+        (["2025-01", "2025-02", "2025-12"], None, " (3)"),
+    ],
+)  # fmt: skip
+def test_gaps_are_counted_as_the_cadence_has_it(
+    partitions: list[str], definition: dg.PartitionsDefinition[str] | None, shown: str
+) -> None:
+    assert short(partitions, definition) == f"{partitions[0]} … {partitions[-1]}{shown}"
