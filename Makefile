@@ -14,7 +14,7 @@ help: ## This list
 $(READY): pyproject.toml airflow_bridge/pyproject.toml deploy/constraints.txt deploy/install.sh
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh deploy/install.sh
 
-demo: $(READY) ## The main job on generated data, then how to open the UI
+demo: $(READY) ## The graph on generated data, then how to open the UI
 	@$(BIN)/lake demo
 
 test: $(READY) lint ## The tests (a server that is not to be had is a skip with its reason)

@@ -1,4 +1,4 @@
-"""`lake demo`: the main job over generated sources, from nothing to a table of results.
+"""`lake demo`: the shipped graph over generated sources, from nothing to a table of results.
 
 Here: which partitions the demonstration needs, and telling it. Not here: generating
 (`lake_assets/sample`) and running (`execute.py`).
@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
     from lake_assets.plan import Targets
 
-PIPELINES = ("customer_master", "bw_sales_result_daily", "bw_sales_result_monthly")
+PIPELINES = (
+    "customer_master",
+    "bw_sales_result_daily",
+    "bw_sales_result_monthly",
+    "outstanding_balance_monthly",
+    "outstanding_balance_aging",
+    "finance_ml_final",
+)
 DAYS, MONTHS = 31, 2
 
 
@@ -41,10 +48,10 @@ DAYS, MONTHS = 31, 2
 @env_option
 @json_option
 def demo_command(force: bool, scale: float | None, verbose: bool, as_json: bool) -> None:
-    """Generate sources, then run the main job: customers, the last 31 days, the last 2 months.
+    """Generate sources, then run the graph: customers, the last 31 days, the last 2 months.
 
-    The months need all their days, so those days are landed too. A second demo finds everything up
-    to date and says so.
+    What those months read is made too: all their days, the receivables since the ledger was opened,
+    the features a model learns from. A second demo finds everything up to date and says so.
 
     \b
     Examples:
@@ -113,7 +120,7 @@ def generate(settings: Settings, sample: Sample, today: date, screen: Any) -> No
 
 
 def main_job(graph: AssetGraph, last: date, force: bool) -> Targets:
-    """The last 31 days until `last`, the last 2 whole months, and the days that these months read.
+    """The last 31 days until `last`, the last 2 whole months, and the partitions that these read.
 
     A day that is only read by a month is landed, but nothing else is made of it.
     """
