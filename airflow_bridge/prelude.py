@@ -61,7 +61,7 @@ class DagsterOperator(BashOperator):
             output = run(self, context)  # of super().execute 2.11 warns in each task's log
         except AirflowException as error:
             if re.search(r"exit code (2|65)\b", str(error)):
-                raise AirflowFailException(str(error)) from error
+                raise AirflowFailException(str(error)) from None
             raise
         return json.loads(output) if str(output).startswith("{") else output
 
