@@ -290,6 +290,14 @@ def test_a_failed_partition_leaves_a_failed_run_and_no_version(folder: Path, wha
         ]
 
 
+def test_a_run_whose_process_was_killed_is_superseded(lake: Lake) -> None:
+    # What SIGKILL leaves: a run that is begun and never ended, and nothing else.
+    Registry(lake.settings).begin("model/late", MONTH, {})
+    assert lake.states() == [(MONTH, "RUNNING", "running")]
+    assert lake.run("model/late", month=MONTH).success
+    assert lake.states() == [(MONTH, "KILLED", "superseded"), (MONTH, "FINISHED", "live")]
+
+
 def test_a_gate_keeps_a_bad_model_out(folder: Path) -> None:
     gated = PIPELINE + "    gates: {range: {score: {min: 0.99}}}\n"
     with opened(folder, gated) as lake:
