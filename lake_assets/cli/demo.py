@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
     from lake_assets.plan import Targets
+    from resources.partition import Cadence
 
 PIPELINES = (
     "customer_master",
@@ -125,12 +126,14 @@ def main_job(graph: AssetGraph, last: date, force: bool) -> Targets:
     A day that is only read by a month is landed, but nothing else is made of it.
     """
     from lake_assets.plan import Ask, Targets, targets
+    from resources.io_manager import cadence_of
 
     asked = targets(graph, Ask(tuple(f'group:"{name}"' for name in PIPELINES), force=force))
     first = last - timedelta(days=DAYS - 1)
     needed: dict[dg.AssetKey, set[str]] = {}
     for key, partitions in reversed(list(asked.partitions.items())):
-        own = _newest(partitions, first.isoformat(), last.isoformat())
+        cadence = cadence_of(graph.get(key).partitions_def)
+        own = _newest(cadence, partitions, first.isoformat(), last.isoformat())
         mine = needed.setdefault(key, set()) | set(own)
         needed[key] = mine
         for parent in graph.get(key).parent_keys & asked.partitions.keys():
@@ -143,11 +146,12 @@ def main_job(graph: AssetGraph, last: date, force: bool) -> Targets:
     return Targets({key: some for key, some in chosen.items() if some}, asked.always)
 
 
-def _newest(partitions: tuple[str, ...], first: str, last: str) -> tuple[str, ...]:
-    shape = len(partitions[-1])
-    if shape == len("2025-07-01"):
+def _newest(
+    cadence: Cadence | None, partitions: tuple[str, ...], first: str, last: str
+) -> tuple[str, ...]:
+    if cadence == "daily":
         return tuple(one for one in partitions if first <= one <= last)
-    if shape == len("2025-07"):
+    if cadence == "monthly":
         # The generated sources may end earlier than the calendar: only months that they fill.
         return tuple(
             one
