@@ -31,6 +31,9 @@ def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.D
     # version is pinned, and a warning for each asset would hide the ones that matter.
     warnings.simplefilter("ignore", dg.PreviewWarning)
     warnings.simplefilter("ignore", dg.BetaWarning)
+    # A model takes one partition a run, the datasets of its job many: the job then takes one, which
+    # is what is wanted.
+    warnings.filterwarnings("ignore", "Asset job .* with varying BackfillPolicies")
     readable = catalogue(pipelines)
     found: list[object] = [one for pipeline in pipelines for one in builder.hand_written(pipeline)]
     found += builder.build_elsewhere(pipelines, found)

@@ -652,6 +652,10 @@ def _check_inputs(
             refused = _cannot_read(mine, its, key)
             if refused:
                 yield asset.mistake(_input_place(asset, key), *refused)
+            elif _not_ended(asset, mine, its, key):
+                what = f"is ahead, so {key} has no partition for the time that runs"
+                cure = f"read earlier ones: {{asset: {key}, from: -1, to: -1}}"
+                yield asset.mistake(_input_place(asset, key), what, cure)
             matching = matching or mine.cadence == its.cadence
         if not isinstance(asset.spec, SourceSpec) and key in asset.spec.offsets:
             lacking = [
@@ -682,6 +686,14 @@ def _check_inputs(
             cadence = asset.partitions.cadence
             what = f"range: true needs a {cadence} input, of which each partition is made"
             yield asset.mistake(("range",), what, "take it out: range: false is always right")
+
+
+def _not_ended(asset: Asset, mine: Partitions, its: Partitions, key: str) -> bool:
+    """Whether a partition of the time that runs would read one that is there when it has ended."""
+    offsets = {} if isinstance(asset.spec, SourceSpec) else asset.spec.offsets
+    if mine.span is None or its.span is None or offsets.get(key, (0, 0))[1] < 0:
+        return False
+    return mine.span.ahead and not its.span.ahead
 
 
 _UNITS: dict[Cadence, str] = {
@@ -832,7 +844,8 @@ def described(partitions: Partitions) -> str:
     told = []
     if partitions.span:
         end = f" to {partitions.span.end}" if partitions.span.end else ""
-        told.append(f"{partitions.cadence} from {partitions.span.start}{end}")
+        ahead = ", ahead" if partitions.span.ahead else ""
+        told.append(f"{partitions.cadence} from {partitions.span.start}{end}{ahead}")
     if partitions.named:
         told.append(f"{len(partitions.names)} names of {partitions.named.column}")
     return ", ".join(told)

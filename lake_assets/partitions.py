@@ -42,25 +42,28 @@ def _names(partitions: Partitions) -> dg.StaticPartitionsDefinition:
 def _times(partitions: Partitions) -> dg.TimeWindowPartitionsDefinition:
     span = partitions.span
     assert span is not None
-    start, end = span.start, span.end
+    start, end, more = span.start, span.end, int(span.ahead)
     if partitions.hourly:
         return dg.HourlyPartitionsDefinition(
-            f"{start}-00", end and f"{end}-00", timezone=ZONE, fmt="%Y-%m-%d-%H"
+            f"{start}-00", end and f"{end}-00", timezone=ZONE, fmt="%Y-%m-%d-%H", end_offset=more
         )
     if partitions.daily:
-        return dg.DailyPartitionsDefinition(start, end_date=end, timezone=ZONE)
+        return dg.DailyPartitionsDefinition(start, end_date=end, timezone=ZONE, end_offset=more)
     if partitions.weekly:
         # 0 is Sunday: weeks of Monday to Sunday, as ISO counts them.
-        return dg.WeeklyPartitionsDefinition(start, end_date=end, timezone=ZONE, day_offset=1)
+        return dg.WeeklyPartitionsDefinition(
+            start, end_date=end, timezone=ZONE, day_offset=1, end_offset=more
+        )
     return dg.MonthlyPartitionsDefinition(
-        start[:7], end_date=end and end[:7], timezone=ZONE, fmt="%Y-%m"
+        start[:7], end_date=end and end[:7], timezone=ZONE, fmt="%Y-%m", end_offset=more
     )
 
 
 def due(partitions: Partitions, at: datetime) -> list[str]:
     """What a schedule makes at `at` (with zone): the last partition that has ended by then.
 
-    Every name of it, where there are names; nothing before the first one has ended.
+    The one that runs, where partitions are ahead. Every name of it, where there are names; nothing
+    before the first one.
 
     >>> due(Partitions(daily=Daily(start="2025-01-01")), datetime(2025, 7, 1, 21, tzinfo=UTC))
     ['2025-07-01']
@@ -71,7 +74,7 @@ def due(partitions: Partitions, at: datetime) -> list[str]:
     now = at.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
     if span.end:
         now = min(now, moment(date.fromisoformat(span.end)))
-    key = shifted(cadence, key_at(cadence, now), -1)
+    key = shifted(cadence, key_at(cadence, now), 0 if span.ahead else -1)
     if moment(start_of(cadence, key)) < moment(date.fromisoformat(span.start)):
         return []
     return [join(key, name) for name in partitions.names or ("",)]

@@ -253,6 +253,11 @@ class Checks(Rules):
 class _Span(_Strict):
     start: IsoDate = Field(description="the first day")
     end: IsoDate | None = Field(None, description="the first day that has no partition")
+    ahead: bool = Field(
+        False,
+        description="true: the partition of the time that runs is there from its beginning on, for "
+        "what is forecast from earlier ones; false: once the time has ended",
+    )
 
     @field_validator("end")
     @classmethod
@@ -260,6 +265,13 @@ class _Span(_Strict):
         start = info.data.get("start")
         if value is not None and start is not None and value <= start:
             raise ValueError(f"end must be after start, {start}")
+        return value
+
+    @field_validator("ahead")
+    @classmethod
+    def _endless(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("end") is not None:
+            raise ValueError("what has an end is not ahead")
         return value
 
 

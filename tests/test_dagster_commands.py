@@ -81,7 +81,7 @@ def test_dg_list_defs(variables: dict[str, str]) -> None:
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
     assets = {one["asset_key"]: one for one in listed["assets"]}
-    assert len(assets) == 17
+    assert len(assets) == 19
     raw = assets[RAW]
     assert (raw["group_name"], raw["dependency_keys"]) == (
         "bw_sales_result_daily",
@@ -92,7 +92,8 @@ def test_dg_list_defs(variables: dict[str, str]) -> None:
     assert raw["description"].startswith("BW 매출 실적 – ")
     jobs = {
         *("bw_sales_result_daily", "bw_sales_result_monthly", "customer_master"),
-        *("finance_ml_final", "outstanding_balance_aging", "outstanding_balance_monthly"),
+        *("finance_ml_final__forecast", "finance_ml_final__outcome"),
+        *("outstanding_balance_aging", "outstanding_balance_monthly"),
     }
     assert {one["name"] for one in listed["jobs"]} == jobs
     assert {one["name"] for one in listed["schedules"]} == {f"{job}_schedule" for job in jobs}

@@ -160,12 +160,16 @@ def test_without_partitions_all_is_read_that_the_input_declares(
 @given(
     st.datetimes(datetime(2024, 1, 1), datetime(2026, 1, 31), timezones=st.timezones()),
     st.sampled_from(CADENCES),
-    st.booleans(),
+    st.sampled_from(["", "ends", "ahead"]),
 )
 def test_what_is_due_is_dagsters_last_partition(
-    moment: datetime, cadence: Cadence, ends: bool
+    moment: datetime, cadence: Cadence, how: str
 ) -> None:
-    partitions = of(cadence, date(2024, 6, 3), date(2025, 2, 1) if ends else None)
+    partitions = of(cadence, date(2024, 6, 3), date(2025, 2, 1) if how == "ends" else None)
+    if how == "ahead":
+        partitions = Partitions.model_validate(
+            {cadence: {"start": _bound(cadence, date(2024, 6, 3)), "ahead": True}}
+        )
     theirs = definition(partitions)
     assert theirs is not None
     keys = theirs.get_partition_keys(current_time=moment)

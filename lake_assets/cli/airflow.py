@@ -63,6 +63,8 @@ def _name(module: str, location: str | None) -> str:
 def airflow_command() -> None:
     """The graph as DAG files for Airflow 2.2 to 3.x, and what their tasks call.
 
+    Both take --env; export takes --json, and what run prints last is JSON always.
+
     \b
     Examples:
       lake airflow export --to dags            the schedules that Airflow fires in this environment
