@@ -328,9 +328,11 @@ def _mapped(graph: AssetGraph, key: dg.AssetKey, parent: dg.AssetKey, partition:
     if same and mine == theirs:
         return [partition]
     result = graph.get_parent_partition_keys_for_child(partition, parent, key)
-    first = theirs.get_first_partition_key() or ""
-    # Keys before the input's first one stand for nothing; those after its last are still to come.
-    ahead = [one for one in result.required_but_nonexistent_partition_keys if one > first]
+    ahead = result.required_but_nonexistent_partition_keys
+    if ahead:
+        # Keys before the input's first one stand for nothing; those after its last are to come.
+        first = theirs.get_first_partition_key() or ""
+        ahead = [one for one in ahead if one > first]
     return sorted(map(str, [*result.partitions_subset.get_partition_keys(), *ahead]))
 
 
