@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_LINK_MODE ?= copy
 READY := $(VENV)/.installed
 
-.PHONY: help demo test test-all bench lint types ui constraints clean
+.PHONY: help demo test test-all bench lint types ui image constraints clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -31,6 +31,9 @@ lint: $(READY) ## ruff, the type checker and the import direction
 
 ui: $(READY) ## The Dagster UI on http://localhost:3000
 	@$(BIN)/lake ui
+
+image: ## The worker image of an Airflow: make image AIRFLOW=2.11.2 (deploy/README.md)
+	@sh deploy/build.sh $(AIRFLOW)
 
 constraints: ## Resolve deploy/requirements.in into deploy/constraints.txt
 	@$(BIN)/uv pip compile --universal --python-version 3.10 -q --no-annotate --no-header \

@@ -154,7 +154,7 @@ def image(
     }
     begun = time.monotonic()
     done = _build(version, {**docker.variables, **variables})
-    assert done.returncode == 0, f"{done.stdout[-5000:]}\n{done.stderr[-5000:]}"
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     size = int(docker.call("inspect", "-f", "{{.Size}}", name)) // 10**6
     shown = f"{name}: built in {time.monotonic() - begun:.0f} s, {size} MB"
     print(f"\n{shown}", file=sys.stderr)
@@ -332,7 +332,10 @@ def test_a_dag_run_in_the_container(
         assert {line.split()[1] for line in top.splitlines()[1:]} == {str(UID)}, top
         begun = time.monotonic()
         image.docker.call("stop", "-t", "60", name)
-        assert time.monotonic() - begun < 30, cluster.log("worker")[-3000:]
+        stopped = time.monotonic() - begun
+        # Celery ends at once; the process that serves its logs may take half a minute.
+        assert stopped < 50, cluster.log("worker")[-3000:]
+        print(f"\n{image.name}: {cluster.seconds}, stopped in {stopped:.0f} s", file=sys.stderr)
     assert {queue for name, queue, _ in tasks if name.startswith(("raw", "prep"))} == {QUEUE}
 
     told = image.run("/opt/lake/bin/python", "-c", RUNS, options=host.options())

@@ -87,8 +87,10 @@ class Docker:
                 skipped = shutil.ignore_patterns("site-packages", "test", "__pycache__", "*.a")
                 library = Path("lib") / f"python{python}"
                 shutil.copytree(prefix / library, folder / library, ignore=skipped, symlinks=True)
+                for shared in (prefix / "lib").glob(f"libpython{python}.so.*"):
+                    shutil.copy(shared, folder / "lib")
                 (folder / "Dockerfile").write_text(
-                    f"FROM {base}\nCOPY bin /usr/local/bin\nCOPY lib /usr/local/lib\n"
+                    f"FROM {base}\nCOPY bin /usr/local/bin\nCOPY lib /usr/local/lib\nRUN ldconfig\n"
                 )
                 self.call("build", "-q", "-t", name, str(folder))
         return name
