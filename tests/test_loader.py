@@ -194,8 +194,9 @@ CASES: dict[str, tuple[list[tuple[str, str]], str, str, str]] = {
         "inputs: {m", "a day cannot be made of the month prep/by_month", "make it monthly",
     ),
     "ahead of what it reads": (
-        [("    inputs: [raw/sales]", "    partitions: {daily: {start: \"2024-01-01\", ahead: true}}\n"
-          "    inputs: [raw/sales]"), ("schedule:\n  cron: \"0 6 * * *\"\n", "")],
+        [("    inputs: [raw/sales]",
+          "    partitions: {daily: {start: \"2024-01-01\", ahead: true}}\n    inputs: [raw/sales]"),
+         ("schedule:\n  cron: \"0 6 * * *\"\n", "")],
         "inputs: [raw/sales]", "raw/sales has no partition for the time that runs", "from: -1",
     ),
     "range of a month": (

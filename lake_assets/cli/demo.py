@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
     from lake_assets.plan import Targets
-    from resources.partition import Cadence
 
 PIPELINES = (
     "customer_master",
@@ -126,14 +125,12 @@ def main_job(graph: AssetGraph, last: date, force: bool) -> Targets:
     A day that is only read by a month is landed, but nothing else is made of it.
     """
     from lake_assets.plan import Ask, Targets, targets
-    from resources.io_manager import cadence_of
 
     asked = targets(graph, Ask(tuple(f'group:"{name}"' for name in PIPELINES), force=force))
     first = last - timedelta(days=DAYS - 1)
     needed: dict[dg.AssetKey, set[str]] = {}
     for key, partitions in reversed(list(asked.partitions.items())):
-        cadence = cadence_of(graph.get(key).partitions_def)
-        own = _newest(cadence, partitions, first.isoformat(), last.isoformat())
+        own = _newest(graph.get(key).partitions_def, partitions, first, last)
         mine = needed.setdefault(key, set()) | set(own)
         needed[key] = mine
         for parent in graph.get(key).parent_keys & asked.partitions.keys():
@@ -147,17 +144,24 @@ def main_job(graph: AssetGraph, last: date, force: bool) -> Targets:
 
 
 def _newest(
-    cadence: Cadence | None, partitions: tuple[str, ...], first: str, last: str
+    definition: dg.PartitionsDefinition[Any] | None,
+    partitions: tuple[str, ...],
+    first: date,
+    last: date,
 ) -> tuple[str, ...]:
+    from resources.io_manager import cadence_of
+
+    cadence = cadence_of(definition)
     if cadence == "daily":
-        return tuple(one for one in partitions if first <= one <= last)
+        return tuple(one for one in partitions if f"{first}" <= one <= f"{last}")
     if cadence == "monthly":
-        # The generated sources may end earlier than the calendar: only months that they fill.
-        return tuple(
-            one
-            for one in partitions
-            if one < (date.fromisoformat(last) + timedelta(days=1)).strftime("%Y-%m")
-        )[-MONTHS:]
+        # The generated sources may end earlier than the calendar: only months that they fill, and
+        # of what is forecast the one after.
+        running = f"{last + timedelta(days=1):%Y-%m}"
+        ahead = getattr(definition, "end_offset", 0) > 0
+        return tuple(one for one in partitions if one < running or (ahead and one == running))[
+            -MONTHS:
+        ]
     return partitions
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,9 @@ def test_the_main_job(last: date, days: tuple[str, str], months: list[str]) -> N
     count = (date.fromisoformat(days[1]) - date.fromisoformat(days[0])).days + 1
     assert len(named["raw/bw_sales_result"]) == count
     # A month's model learns from twelve months of features, and balances of six before each.
-    assert list(named["model/late_payment"]) == [one for one in months if one >= "2024-12"]
+    running = f"{last + timedelta(days=1):%Y-%m}"
+    assert list(named["model/late_payment"]) == [months[-1], running]
+    assert named["prep/payment_outcome"][-1] == months[-1]
     assert named["raw/ar_invoice"][0] == "2024-11"
     assert found.always == {}
 
