@@ -348,9 +348,7 @@ def test_a_query_gets_its_days_in_the_kind_of_the_window() -> None:
 def test_hives_own_query_is_left_as_it_is_and_runs_in_duckdb(
     filled: duckdb.DuckDBPyConnection,
 ) -> None:
-    query = (
-        "SELECT `ID`, NVL(`이름`, '-') AS n FROM t WHERE `CALDAY` >= :low AND `이름` RLIKE '^i'"
-    )
+    query = "SELECT `ID`, NVL(`이름`, '-') AS n FROM t WHERE `CALDAY` >= :low AND `이름` RLIKE '^i'"
     assert sql.translated(query, "hive", "hive", "q") == query
     local = sql.translated(query, "hive", "duckdb", "q")
     bound = sql.bind(local, PARAMS, "duckdb", "q")
