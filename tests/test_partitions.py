@@ -173,7 +173,9 @@ def test_what_is_due_is_dagsters_last_partition(
     theirs = definition(partitions)
     assert theirs is not None
     keys = theirs.get_partition_keys(current_time=moment)
-    assert due(partitions, moment) == list(keys[-1:])
+    begins = datetime.fromisoformat(f"{_bound(cadence, date(2024, 6, 3))}T00:00:00+09:00")
+    # Before the first partition begins Dagster has it already where one is ahead; it is not due.
+    assert due(partitions, moment) == (list(keys[-1:]) if moment >= begins else [])
 
 
 @pytest.mark.parametrize(
