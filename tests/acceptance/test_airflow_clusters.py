@@ -488,8 +488,9 @@ def test_a_task_that_is_stopped_ends_and_meets_no_other_try(
     moment = f"{day({'marked': 12, 'cleared': 13}[how])}T15:00:00+09:00"
     option = "-l" if cluster.airflow.version.startswith("3.") else "-e"
     trigger(cluster, how, {"partition": day(9)}, option, moment)
-    wait("prep__by_store", asleep.exists, cluster)
+    wait("a task", lambda: asleep.exists() or cluster.state(DAG, how) == "failed", cluster)
     slow.unlink()
+    assert asleep.exists(), _said(cluster)
     run = runs_of(site, cluster, how)[-1]
     process = Path("/proc", run.tags["run/process"].rpartition(":")[2])
     assert process.exists()
@@ -510,6 +511,7 @@ def test_a_task_that_is_stopped_ends_and_meets_no_other_try(
     wait("its end", lambda: not process.exists(), cluster)
     seconds = time.monotonic() - begun
     print(f"Airflow {cluster.airflow.version}: {how}, gone in {seconds:.1f} s", file=sys.stderr)
+    # Airflow looks at its tasks every few seconds, 2.11 not for 14 s; the command ends in 0.3 s.
     assert seconds < 60
 
     finish(cluster, how, "failed" if how == "marked" else "success")
@@ -525,7 +527,9 @@ def test_a_task_that_is_stopped_ends_and_meets_no_other_try(
     if how == "marked":
         assert tries == [("CANCELED", "1")]
         assert cluster.task(DAG, how, "prep__all_days") == "upstream_failed"
-        assert len(site.told(cluster, how)) <= 1
+        # Only 2.2 tells of a task that a person has marked.
+        told = [message["what"] for message in site.told(cluster, how)]
+        assert told == ["failed"] * cluster.airflow.version.startswith("2.2"), told
         return
     assert tries == [("CANCELED", "1"), ("SUCCESS", "2")]
     first, second = records

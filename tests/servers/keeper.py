@@ -19,20 +19,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-#: Seconds from SIGTERM to SIGKILL.
-_GRACE = 15.0
-
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 @contextmanager
 def kept(
-    folder: Path, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]
+    folder: Path,
+    commands: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    grace: float = 15.0,
 ) -> Iterator[None]:
-    """Run `commands` during the block; what each says goes to `<folder>/<its name>.log`."""
+    """Run `commands` during the block; what each says goes to `<folder>/<its name>.log`.
+
+    `grace` are the seconds from SIGTERM to SIGKILL.
+    """
     for name in commands:
         (folder / f"{name}.log").touch()
-    words = [sys.executable, "-I", str(Path(__file__)), str(folder), json.dumps(commands)]
+    words = [
+        sys.executable,
+        "-I",
+        str(Path(__file__)),
+        str(folder),
+        json.dumps(commands),
+        str(grace),
+    ]
     with subprocess.Popen(
         words, env=dict(environment), stdin=subprocess.PIPE, start_new_session=True
     ) as process:
@@ -41,7 +51,7 @@ def kept(
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(2 * _GRACE)
+            process.wait(grace + 30)
 
 
 def ended(log: Path) -> bool:
@@ -49,7 +59,7 @@ def ended(log: Path) -> bool:
     return log.read_bytes()[-80:].rpartition(b"\n")[2].startswith(b"keeper: ")
 
 
-def _keep(folder: Path, commands: Mapping[str, Sequence[str]]) -> None:
+def _keep(folder: Path, commands: Mapping[str, Sequence[str]], grace: float) -> None:
     # Whose parent has gone becomes a child of this process, and is ended with it.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     running = {}
@@ -67,7 +77,7 @@ def _keep(folder: Path, commands: Mapping[str, Sequence[str]]) -> None:
                     log.write(f"\nkeeper: {name} ended with {code}")
     for pid in running:
         os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + _GRACE
+    until = time.monotonic() + grace
     while running and time.monotonic() < until:
         for pid, _ in _reaped():
             running.pop(pid, None)
@@ -100,4 +110,4 @@ def _descendants(ancestor: int) -> list[int]:
 
 
 if __name__ == "__main__":
-    _keep(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    _keep(Path(sys.argv[1]), json.loads(sys.argv[2]), float(sys.argv[3]))
