@@ -359,7 +359,8 @@ def test_a_dag_run_in_the_container(
     for folder in WRITTEN:
         files = [path for path in (host.folder / folder).rglob("*") if path.name != "dagster.yaml"]
         assert files, folder
-        owners = {(path.stat().st_uid, path.stat().st_gid) for path in files}
+        # A link may lead to a path of the container's.
+        owners = {(path.lstat().st_uid, path.lstat().st_gid) for path in files}
         assert owners == {(UID, GID)}, folder
 
 
@@ -380,6 +381,6 @@ def _wait(what: str, happened: Callable[[], Any], cluster: Cluster) -> Any:
 
 def _said(cluster: Cluster, host: Host) -> str:
     """The newest logs of tasks."""
-    logs = sorted((host.folder / "logs").rglob("*.log"), key=lambda path: path.stat().st_mtime)
+    logs = sorted((host.folder / "logs").rglob("*.log"), key=lambda path: path.lstat().st_mtime)
     told = [f"-- {path}\n{path.read_text(errors='replace')[-3000:]}" for path in logs[-3:]]
     return "\n".join([*told, cluster.log("worker")[-2000:]])

@@ -136,6 +136,8 @@ def running_docker() -> Iterator[Docker]:
         )
         try:
             _wait(docker, process, log)
+            # Layers of builds that are long gone; those of the last week are the builder's cache.
+            docker.call("image", "prune", "--force", "--filter", "until=168h")
             yield docker
         finally:
             process.terminate()
