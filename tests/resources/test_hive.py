@@ -98,7 +98,14 @@ def test_literals_come_back(hive: HiveConnection) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["a\0b", "\ud800", Decimal("NaN"), 10**39, float("nan"), datetime(2026, 7, 1, tzinfo=timezone.utc)],
+    [
+        "a\0b",
+        "\ud800",
+        Decimal("NaN"),
+        10**39,
+        float("nan"),
+        datetime(2026, 7, 1, tzinfo=timezone.utc),
+    ],
     ids=repr,
 )
 def test_values_that_no_statement_can_carry_are_refused(value: Any) -> None:
