@@ -582,11 +582,16 @@ def test_there_are_500_of_known_classes() -> None:
 
 
 @pytest.mark.slow
-def test_every_one_that_can_be_made_is_told(folder: Path) -> None:
-    every = [mutant for make in CLASSES for mutant in _every(make, FILES)]
-    every += [mutant for make in OF_TRANSFORMS for mutant in _every(make, TRANSFORMS)]
-    assert len(every) > 3500
-    assert_told(folder, every)
+def test_three_hundred_of_each_class_are_told(folder: Path) -> None:
+    """Spread evenly over the files; all 10,600 take a quarter of an hour."""
+    classes = [(make, FILES) for make in CLASSES]
+    classes += [(make, TRANSFORMS) for make in OF_TRANSFORMS]
+    chosen: list[Mutant] = []
+    for make, files in classes:
+        every = list(_every(make, files))
+        chosen += every[:: max(1, len(every) // 300)]
+    assert len(chosen) > 3500
+    assert_told(folder, chosen)
 
 
 def test_the_files_as_shipped_have_no_mistake(folder: Path) -> None:
