@@ -128,9 +128,11 @@ def running_docker() -> Iterator[Docker]:
         (folder / "daemon.json").write_text("{}")
         log = folder / "log"
         # dockerd ends its containers when it is told to end; it must not outlive a killed test.
-        dies_with_us = ["setpriv", "--pdeathsig", "TERM", "dockerd"]
+        dies_with_us = ["setpriv", "--pdeathsig", "TERM"]
+        # In a mount namespace of its own, or it would leave a mount behind in its folder.
+        alone = ["unshare", "--mount", "--propagation", "slave", "dockerd"]
         process = subprocess.Popen(
-            [*dies_with_us, *(f"{name}={value}" for name, value in words.items())],
+            [*dies_with_us, *alone, *(f"{name}={value}" for name, value in words.items())],
             stdout=log.open("wb"),
             stderr=subprocess.STDOUT,
         )
