@@ -41,7 +41,7 @@ class HdfsStore(FileStore):
         if not root.startswith("/"):
             raise PermanentError(
                 f"store.root {root!r} is no folder of HDFS ({hdfs.name}); write it from the top: "
-                "/lake"
+                f"/{root}"
             )
         super().__init__(HdfsFiles(hdfs), root.rstrip("/"), profile)
         self.hdfs = hdfs

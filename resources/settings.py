@@ -136,6 +136,8 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "webhook": (("url",), ("password", "options")),
 }
 
+_HTTP = re.compile(r"https?://[^/]")
+
 
 class Connection(_Strict):
     """How one system is reached. Only the keys that its `kind` knows may be given."""
@@ -178,6 +180,13 @@ class Connection(_Strict):
         if problems:
             allowed = ", ".join((*needed, *further))
             raise ValueError(f"the kind {self.kind} {' and '.join(problems)}; its keys: {allowed}")
+        urls = [url.strip() for url in (self.url or "").split(";") if url.strip()]
+        if self.url is not None and not (urls and all(map(_HTTP.match, urls))):
+            raise ValueError(
+                "url is written http://host:port, or https://"
+                + "; hdfs wants that of WebHDFS (port 9870, in Hadoop 2 50070)"
+                * (self.kind == "hdfs")
+            )
         return self
 
 

@@ -152,8 +152,8 @@ def test_words_that_are_no_hdfs() -> None:
     connection = Connection(kind="hdfs", url="http://x:1", options={"timout": 1})
     with pytest.raises(PermanentError, match=r"'timout', which HDFS does not know; allowed: timeo"):
         hdfs.Hdfs("hdfs", connection)
-    with pytest.raises(PermanentError, match=r"store.root 'lake' is no folder of HDFS"):
-        HdfsStore(hdfs_of("http://x:1"), "lake", "modern")
+    with pytest.raises(PermanentError, match=r"'data/lake' is no folder of HDFS .* /data/lake$"):
+        HdfsStore(hdfs_of("http://x:1"), "data/lake", "modern")
 
 
 # Several NameNodes ------------------------------------------------------------------------------

@@ -62,6 +62,13 @@ DUCKDB = 'tibero: {kind: duckdb, path: "{home}/sources/tibero.duckdb"}'
             "connections.tibero: the kind duckdb needs path; its keys: path",
         ),
         (
+            'url: "http://127.0.0.1:9870"',
+            'url: "http://127.0.0.1:9870;hdfs://lake:secret@127.0.0.1:8020"',
+            "  hdfs:",
+            "connections.hdfs: url is written http://host:port, or https://; hdfs wants that of "
+            "WebHDFS (port 9870, in Hadoop 2 50070)",
+        ),
+        (
             DUCKDB,
             'tibero: {kind: duckdb, path: "{hme}/{home}/{x}"}',
             "  tibero:",
