@@ -86,6 +86,12 @@ _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (
         "ask its owner for the right, in Hive and on the files",
     ),
     (
+        r"not allowed to impersonate",
+        PermanentError,
+        "have HDFS let Hive's user act for others (hadoop.proxyuser.<user>.hosts and .groups in "
+        "the NameNode's core-site.xml)",
+    ),
+    (
         r"Cannot modify .* at runtime",
         PermanentError,
         "ask the server's administrator to allow this setting "
@@ -296,7 +302,7 @@ class HiveConnection:
                 return
             if answer.operationState not in _RUNNING:
                 said = answer.errorMessage or "the statement was cancelled on the server"
-                if "return code" in said:
+                if "return code" in said and "(message:" not in said:
                     said = f"{_one_line(said)}: {self._cause(cursor)}"
                 raise _told(f"{self.where}: executing", said)
             time.sleep(pause)

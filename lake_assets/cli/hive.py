@@ -69,7 +69,8 @@ def sync_command(selection: tuple[str, ...], dry_run: bool, as_json: bool) -> No
         found.append(one)
         if not as_json:
             _tell(one, statements=dry_run)
-    _end(found, as_json, PermanentError.exit_code if _problems(found) else 0)
+    done = "not in line" if dry_run else "brought in line"
+    _end(found, as_json, done, PermanentError.exit_code if _problems(found) else 0)
 
 
 @hive_command.command("check")
@@ -84,14 +85,15 @@ def check_command(selection: tuple[str, ...], as_json: bool) -> None:
     \b
     Examples:
       lake hive check
-      lake hive check group:sales_result --json
+      lake hive check group:customer_master --json
     """
     found = []
     for one in _each(selection, act=False):
         found.append(one)
         if not as_json:
             _tell(one, statements=False)
-    _end(found, as_json, 1 if any(one.changes or one.problem for one in found) else 0)
+    differ = any(one.changes or one.problem for one in found)
+    _end(found, as_json, "not in line", 1 if differ else 0)
 
 
 def _each(selection: Sequence[str], act: bool) -> Iterator[_Found]:
@@ -149,13 +151,13 @@ def _problems(found: Sequence[_Found]) -> list[_Found]:
     return [one for one in found if one.problem]
 
 
-def _end(found: Sequence[_Found], as_json: bool, exit_code: int) -> None:
+def _end(found: Sequence[_Found], as_json: bool, done: str, exit_code: int) -> None:
     if as_json:
         say_json({"ok": exit_code == 0, "assets": [asdict(one) for one in found]})
     else:
         changed = sum(bool(one.changes) for one in found)
         left = len(_problems(found))
         problems = f", {left} to be mended by hand" if left else ""
-        click.echo(f"{len(found)} assets: {changed} not in line{problems}")
+        click.echo(f"{len(found)} assets: {changed} {done}{problems}")
     if exit_code:
         raise SystemExit(exit_code)

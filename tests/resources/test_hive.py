@@ -17,6 +17,7 @@ import pytest
 from resources import sql
 from resources.errors import LakeError, PermanentError, TransientError, UsageError
 from resources.hive import HiveConnection, open_hive
+from resources.hive import _told as told_by_hive
 from resources.settings import Connection, load_settings
 from tests.resources.test_sql import COLUMNS, FILTERS, HOSTILE, PARAMS, ROWS
 from tests.servers.hive import HiveServer
@@ -205,6 +206,11 @@ SAID: list[tuple[str, type[LakeError], str]] = [
     ("USE nowhere", PermanentError, r"Database does not exist: nowhere"),
     ("SELECT ASSERT_TRUE(false)", PermanentError, r"reading: ASSERT_TRUE\(\): assertion failed"),
     ("SELECT COUNT(ASSERT_TRUE(s = 'x')) FROM hostile", TransientError, r"MapRedTask.*the job"),
+    (
+        "CREATE DATABASE nope LOCATION '/data/lake/nope'",
+        PermanentError,
+        r"Permission denied: user=hive, .*:lake:lake:drwxr-xr-x. What to do: ask its owner",
+    ),
     ("SET hive.in.test=true", PermanentError, r"Cannot modify hive.in.test at runtime"),
 ]
 
@@ -221,6 +227,13 @@ def test_errors_are_one_line_of_hives_without_a_stack(
     assert "java." not in str(told.value)
     assert told.value.__cause__ is None
     assert hive.rows("SELECT 1") == [(1,)]
+
+
+def test_a_server_that_may_not_act_for_its_users() -> None:
+    said = "MetaException(message:User: hive is not allowed to impersonate lake)"
+    told = told_by_hive("'hive' (h:1): executing", said)
+    assert isinstance(told, PermanentError)
+    assert "What to do: have HDFS let Hive's user act for others" in str(told)
 
 
 @pytest.mark.parametrize(

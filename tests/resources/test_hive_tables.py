@@ -330,12 +330,13 @@ def test_sync_makes_adds_moves_and_drops(hive: Counting, layer: str, root: str) 
         return told
 
     both = [
-        "its database, where there is none",
+        f"the database {layer}, unless it is there",
         "no such table in Hive",
         "2 partitions not registered",
     ]
     assert sync(daily, folders, act=False) == both
     assert hive_tables.described(hive, daily) is None
+    assert hive_tables.locations(hive, daily) == {}
     assert sync(daily, folders) == both
     assert sync(daily, folders) == []
     # A location that was lost and whose folder is gone: Hive explains nothing of such a table.
