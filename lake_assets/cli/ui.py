@@ -6,6 +6,7 @@ Here: what must be there before `dagster dev` starts. Not here: anything that ru
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ def ui_command(port: int, host: str, as_json: bool) -> None:
     os.environ["LAKE_HOME"] = str(settings.home)
     screen.print(f"The UI comes up at http://{host}:{port} (stop it with Ctrl-C)")
     sys.stdout.flush()
+    # A script's background job ignores SIGINT, and Dagster then SIGTERM as well: it would not end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, command(host, port))  # noqa: S606 - our own interpreter
 
 

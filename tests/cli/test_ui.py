@@ -47,8 +47,10 @@ def test_ui(tmp_path: Path) -> None:
     code = "from lake_assets.cli.main import main; main()"
     env = {**os.environ, "LAKE_HOME": str(tmp_path), "LAKE_ENV": "local"}
     env.pop("DAGSTER_HOME", None)
+    # As a script starts it in the background: Ctrl-C is ignored there.
+    background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "ui", "--port", str(port)],
+        [*background, sys.executable, "-c", code, "ui", "--port", str(port)],
         cwd=tmp_path,
         env={**env, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -67,12 +69,13 @@ def test_ui(tmp_path: Path) -> None:
             except OSError:
                 time.sleep(0.5)
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        process.terminate()
         try:
             out, _ = process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, _ = process.communicate()
+    assert process.returncode != -signal.SIGKILL, "it does not end"
     assert answer == {
         "data": {
             "workspaceOrError": {
