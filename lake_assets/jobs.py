@@ -7,7 +7,7 @@ Here: which assets run together, when, and for which partition. Not here: the as
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,7 +19,7 @@ from dagster._core.storage.tags import (
 from lake_assets.builder import asset_key
 from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
 from lake_assets.partitions import ZONE, due
-from lake_assets.spec import Partitions, PipelineSpec
+from lake_assets.spec import ONCE, Partitions, PipelineSpec
 from resources.settings import Settings
 
 #: Set where a task of an exported DAG asks for the meaning of a tick; otherwise Dagster's daemon or
@@ -61,7 +61,13 @@ def _word(kind: Partitions, kinds: Sequence[Partitions]) -> str:
     return kind.kind if place == 1 else f"{kind.kind}_{place}"
 
 
-def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset], settings: Settings) -> Any:
+def _job(
+    name: str,
+    spec: PipelineSpec,
+    chosen: Sequence[Asset],
+    settings: Settings,
+    further: Mapping[str, Any] | None = None,
+) -> Any:
     return dg.define_asset_job(
         name,
         selection=[asset_key(asset.key) for asset in chosen],
@@ -74,18 +80,23 @@ def _job(name: str, spec: PipelineSpec, chosen: Sequence[Asset], settings: Setti
             "airflow/title": spec.title,
             "airflow/params": {name: one.model_dump() for name, one in spec.params.items()},
             "airflow/export": settings.fires.by(name) == "airflow",
+            **(further or {}),
         },
     )
 
 
 def _scheduled(pipeline: Pipeline, name: str, settings: Settings) -> list[Any]:
     chosen = scheduled(pipeline, name)
+    cron = pipeline.spec.named_schedules[name].cron
+    if cron == ONCE:
+        once = {"airflow/schedule": ONCE}
+        return [_job(job_name(pipeline, name), pipeline.spec, chosen, settings, once)]
     kinds = [asset.partitions for asset in chosen if asset.partitions]
     job = _job(job_name(pipeline, name), pipeline.spec, chosen, settings)
     fired_by = settings.fires.by(job.name)
     schedule = dg.ScheduleDefinition(
         job=job,
-        cron_schedule=pipeline.spec.named_schedules[name].cron,
+        cron_schedule=cron,
         execution_timezone=ZONE,
         execution_fn=_tick(kinds[0] if kinds else None, fired_by),
         default_status=dg.DefaultScheduleStatus.RUNNING

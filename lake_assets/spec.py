@@ -138,7 +138,9 @@ IsoDate = Annotated[
     AfterValidator(_iso_date),
     WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DATE}$"}),
 ]
-Cron = Annotated[str, AfterValidator(check_cron)]
+#: A schedule that fires a single time: Airflow's, when its DAG is first switched on.
+ONCE = "@once"
+Cron = Annotated[str, AfterValidator(lambda text: text if text == ONCE else check_cron(text))]
 Scalar = Annotated[str | int | float | bool, BeforeValidator(_is_scalar)]
 
 
@@ -489,7 +491,10 @@ class Run(_Strict):
 class Schedule(_Strict):
     """When the pipeline runs, in Asia/Seoul."""
 
-    cron: Cron = Field(description="five fields, Asia/Seoul: '0 6 * * *'")
+    cron: Cron = Field(
+        description="five fields, Asia/Seoul: '0 6 * * *'; or @once: Airflow runs it a single "
+        "time, and Dagster has a job without a schedule"
+    )
     assets: list[AssetName] | None = Field(
         None,
         min_length=1,

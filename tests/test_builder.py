@@ -404,6 +404,13 @@ def test_a_tick_means_the_day_that_is_whole(
     assert [request.partition_key for request in data.run_requests] == ["2025-07-01"]
 
 
+def test_once_is_a_job_that_airflow_runs_a_single_time(settings: Settings, tmp_path: Path) -> None:
+    once = SALES.replace('cron: "0 6 * * *"', 'cron: "@once"')
+    repository = build_definitions(settings, write(tmp_path, sales=once)).get_repository_def()
+    assert repository.get_job("sales").metadata["airflow/schedule"].value == "@once"
+    assert repository.schedule_defs == []
+
+
 def test_code_version_follows_what_decides_the_rows(tmp_path: Path) -> None:
     def version(text: str, transform: str = TRANSFORM) -> dict[str, str]:
         (pipeline,) = [one for one in write(tmp_path, sales=text) if one.name == "sales"]
