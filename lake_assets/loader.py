@@ -615,7 +615,8 @@ def _check_aliases(asset: Asset, spec: DatasetSpec | ModelSpec) -> Iterator[Mist
     for alias, key in _aliases(spec):
         place = _input_place(asset, key)
         if key in seen.values():
-            yield asset.mistake(place, f"the input {key} stands here twice")
+            cure = f"one is enough: {{asset: {key}, from: -2, to: 0}} reads earlier partitions too"
+            yield asset.mistake(place, f"the input {key} stands here twice", cure)
         elif alias in seen:
             what = f"the inputs {seen[alias]} and {key} are both called {alias!r}"
             yield asset.mistake(place, what, "name them: inputs: {a: raw/…, b: prep/…}")

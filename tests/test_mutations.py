@@ -111,7 +111,7 @@ def _is_field(place: tuple[str, ...]) -> bool:
     """Whether the key is a word of the format, not a name that the file's author chose."""
     named = (
         *("sources", "datasets", "models", "columns", "params", "accepted", "range", "expect"),
-        "inputs",
+        *("inputs", "schedules"),
     )
     return len(place) < 2 or place[-2] not in named or place[-1] == "range"
 

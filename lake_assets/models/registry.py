@@ -348,6 +348,8 @@ class Registry:
             ) from None
         except MlflowException as error:
             words = str(error).split("\n")[0]
+            if "Max retries exceeded" in words:  # urllib3's words for it are 300 characters long
+                words = "no answer"
             if error.error_code in _RIGHTS or re.search(r"\b40[13]\b", words):
                 raise PermanentError(
                     f"MLflow at {self._uri} refuses {what}: {words[:300]}. Set "

@@ -125,6 +125,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 def test_graph_shows_groups_kinds_owners_titles_partitions_and_checks(seen: Seen) -> None:
     seen.open("/asset-groups", "customer_master", "bw_sales_result_daily")
     expand_graph(seen.browser)
+    # Fitted into a smaller window six groups have no more than names.
+    before = seen.browser.get_window_size()
+    seen.browser.set_window_size(3600, 2400)
+    seen.browser.refresh()
     days = (seoul_today() - date(2024, 11, 1)).days
     read = shows(
         seen.browser,
@@ -135,6 +139,7 @@ def test_graph_shows_groups_kinds_owners_titles_partitions_and_checks(seen: Seen
         "2 / 2 Passed",  # prep/customer_master: gates and checks
         "Materialized",
     )
+    seen.browser.set_window_size(before["width"], before["height"])
     assert read.count("sales-data") == 8  # the owner of every asset and source table
     assert "Loading" not in read
 
