@@ -130,7 +130,7 @@ def test_graph_shows_groups_kinds_owners_titles_partitions_and_checks(seen: Seen
     seen.browser.set_window_size(3600, 2400)
     seen.browser.refresh()
     days = (seoul_today() - date(2024, 11, 1)).days
-    read = shows(
+    shows(
         seen.browser,
         *("거래처 원본", "거래처 마스터", "BW 매출 실적", "거래처·제품군별 일 매출", "ABC 등급"),
         *("hana_bw", "hana_db", "Table", "Parquet", "SQL", "DuckDB", "Python"),
@@ -139,9 +139,12 @@ def test_graph_shows_groups_kinds_owners_titles_partitions_and_checks(seen: Seen
         "2 / 2 Passed",  # prep/customer_master: gates and checks
         "Materialized",
     )
-    seen.browser.set_window_size(before["width"], before["height"])
+
+    time.sleep(3)  # asked all the time, a page of this size is not drawn to its end
+    read = text(seen.browser)
     assert read.count("sales-data") == 8  # the owner of every asset and source table
     assert "Loading" not in read
+    seen.browser.set_window_size(before["width"], before["height"])
 
 
 def test_asset_page_tells_what_the_asset_is(seen: Seen) -> None:
