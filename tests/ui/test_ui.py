@@ -140,8 +140,11 @@ def test_graph_shows_groups_kinds_owners_titles_partitions_and_checks(seen: Seen
         "Materialized",
     )
 
-    time.sleep(3)  # asked all the time, a page of this size is not drawn to its end
-    read = text(seen.browser)
+    for _ in range(5):  # asked all the time, a page of this size is not drawn to its end
+        time.sleep(2)
+        read = text(seen.browser)
+        if read.count("sales-data") == 8 and "Loading" not in read:
+            break
     assert read.count("sales-data") == 8  # the owner of every asset and source table
     assert "Loading" not in read
     seen.browser.set_window_size(before["width"], before["height"])
