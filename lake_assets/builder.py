@@ -21,14 +21,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from lake_assets import record, versions
-from lake_assets.loader import (
-    Asset,
-    Elsewhere,
-    Input,
-    Pipeline,
-    elsewhere,
-)
 from lake_assets.partitions import definition, mapping, previous
+from lake_assets.pipeline import Asset, Elsewhere, Input, Pipeline, elsewhere
 from lake_assets.spec import DatasetSpec, ModelSpec, SourceSpec
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.io_manager import PARTITION_COLUMN

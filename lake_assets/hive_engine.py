@@ -19,7 +19,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
-from lake_assets.loader import Input
+from lake_assets.pipeline import Input
 from lake_assets.spec import Columns
 from resources import hive_tables
 from resources.errors import LakeError, PermanentError

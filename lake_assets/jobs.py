@@ -17,8 +17,8 @@ from dagster._core.storage.tags import (
 )
 
 from lake_assets.builder import asset_key
-from lake_assets.loader import Asset, Pipeline, assets, job_name, scheduled
 from lake_assets.partitions import ZONE, due
+from lake_assets.pipeline import Asset, Pipeline, assets, job_name, scheduled
 from lake_assets.spec import ONCE, Partitions, PipelineSpec
 from resources.settings import Settings
 

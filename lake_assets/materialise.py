@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lake_assets import hive_engine, publish, sql_engine, transform
-from lake_assets.loader import Asset, Elsewhere, Input, window_kind
 from lake_assets.partitions import consecutive, input_keys, runs
+from lake_assets.pipeline import Asset, Elsewhere, Input, window_kind
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, ModelSpec, SourceSpec

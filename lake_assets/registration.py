@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lake_assets.loader import Input
 from lake_assets.materialise import partition, published
+from lake_assets.pipeline import Input
 from lake_assets.spec import DatasetSpec
 from resources import hive_tables
 from resources.errors import LakeError, PermanentError, TransientError

@@ -10,7 +10,8 @@ import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from lake_assets.loader import FILE, ZONE
+from lake_assets.loader import FILE
+from lake_assets.pipeline import ZONE
 from resources.errors import UsageError
 
 # The generated table stands in for a real one, so the file runs before anything in it is changed.

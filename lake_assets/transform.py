@@ -49,7 +49,7 @@ def _module(file: Path, modified: int) -> ModuleType:
         where, line = last_line(error, file.parent) or (file, 1)
         what = f"cannot be loaded: {type(error).__name__}: {error}"
         if isinstance(error, SyntaxError) and error.filename == spec.origin:
-            # In the words of `loader.py`, so that it is told once.
+            # In the words of `signature.py`, so that it is told once.
             line, what = error.lineno or 1, f"not Python: {error.msg}"
         cure = "install it where the lake runs, or take the import out"
         raise Mistakes(

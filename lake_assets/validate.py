@@ -1,7 +1,7 @@
 """What only an engine can tell of a pipeline file: whether its SQL and conditions hold together.
 
 Here: each dataset's SQL, filter, expectation and query, bound or parsed against the declared
-columns, without data. Not here: rules that need the files alone (`loader.py`) and running.
+columns, without data. Not here: rules that need the files alone (`consistency.py`) and running.
 """
 
 from __future__ import annotations
@@ -23,15 +23,8 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 
 from lake_assets import hive_engine
-from lake_assets.loader import (
-    QUERY_NAMES,
-    Asset,
-    Input,
-    Pipeline,
-    assets,
-    catalogue,
-    read_pipelines,
-)
+from lake_assets.loader import read_pipelines
+from lake_assets.pipeline import QUERY_NAMES, Asset, Input, Pipeline, assets, catalogue
 from lake_assets.spec import DatasetSpec, ModelSpec, Param, SourceSpec
 from resources.errors import PermanentError
 from resources.settings import Settings
@@ -76,7 +69,8 @@ def validate_folders(folders: Sequence[Path], settings: Settings | None = None) 
 def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) -> list[Mistake]:
     """All that is wrong in the SQL of `pipelines`; with `settings`, in their connections too.
 
-    What `loader.py` has against them is not repeated; SQL over inputs that there are not is left.
+    What `consistency.py` has against them is not repeated; SQL over inputs that there are not is
+    left.
     """
     by_key = catalogue(pipelines)
     mistakes: list[Mistake] = []
@@ -616,7 +610,7 @@ def _used(asset: Asset) -> Iterable[str]:
         return used | _arguments(
             (asset.pipeline.folder / file).read_text(encoding="utf-8"), function
         )
-    except (OSError, SyntaxError, ValueError):  # told by the loader, which reads it first
+    except (OSError, SyntaxError, ValueError):  # told by `signature.py`
         return asset.pipeline.spec.params
 
 

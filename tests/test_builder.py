@@ -16,7 +16,8 @@ from airflow_bridge.metadata import read_hints
 from lake_assets import versions
 from lake_assets.builder import asset_key, code_version
 from lake_assets.definitions import build_definitions
-from lake_assets.loader import Pipeline, assets, load_pipelines
+from lake_assets.loader import load_pipelines
+from lake_assets.pipeline import Pipeline, assets
 from resources.partition import Partition
 from resources.settings import Settings, load_settings
 from resources.store import open_store

@@ -1,7 +1,7 @@
 """Pipeline folders: found, read, and every structural mistake told at its line.
 
-Here: `lake_assets/loader.py` over small files. Not here: SQL (`test_validate.py`), records by
-themselves (`test_spec.py`).
+Here: `loader.py`, `consistency.py` and `signature.py` over small files. Not here: SQL
+(`test_validate.py`), records by themselves (`test_spec.py`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lake_assets.loader import (
-    PARTITION_NAMES,
-    SHIPPED,
-    Pipeline,
-    assets,
-    job_name,
-    load_pipelines,
-    pipeline_folders,
-    read_pipelines,
-    scheduled,
-    window_kind,
-)
+from lake_assets.loader import SHIPPED, load_pipelines, pipeline_folders, read_pipelines
+from lake_assets.pipeline import PARTITION_NAMES, Pipeline, assets, job_name, scheduled, window_kind
 from lake_assets.spec import SourceSpec
 from resources.yamlfile import Mistake, Mistakes
 from tests.pipeline_files import SALES, changed, line_of, write

@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lake_assets.loader import assets, catalogue, load_pipelines
+from lake_assets.loader import load_pipelines
 from lake_assets.materialise import Work, materialise
+from lake_assets.pipeline import assets, catalogue
 from resources.errors import PermanentError
 from resources.folder_store import FolderStore
 from resources.partition import Partition

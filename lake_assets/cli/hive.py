@@ -98,7 +98,8 @@ def check_command(selection: tuple[str, ...], as_json: bool) -> None:
 
 def _each(selection: Sequence[str], act: bool) -> Iterator[_Found]:
     from lake_assets import registration
-    from lake_assets.loader import assets, load_pipelines, pipeline_folders
+    from lake_assets.loader import load_pipelines, pipeline_folders
+    from lake_assets.pipeline import assets
     from resources.store import open_store
 
     settings = load_settings()

@@ -1,7 +1,7 @@
 """`lake list`, `validate`, `new` and `schema`: what can be said of pipeline files without running.
 
-Here: words and tables. Not here: what makes a file right (`loader.py`, `validate.py`). Dagster is
-imported only where a folder brings assets of its own.
+Here: words and tables. Not here: what makes a file right (`consistency.py`, `validate.py`). Dagster
+is imported only where a folder brings assets of its own.
 """
 
 from __future__ import annotations
@@ -16,14 +16,8 @@ import click
 
 from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
-from lake_assets.loader import (
-    Asset,
-    Pipeline,
-    assets,
-    described,
-    load_pipelines,
-    pipeline_folders,
-)
+from lake_assets.loader import load_pipelines, pipeline_folders
+from lake_assets.pipeline import Asset, Pipeline, assets, described
 from lake_assets.spec import Partitions, SourceSpec, schema
 from resources.settings import load_settings
 from resources.yamlfile import Mistakes

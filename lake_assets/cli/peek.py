@@ -13,7 +13,8 @@ import click
 
 from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
-from lake_assets.loader import Asset, assets, load_pipelines, pipeline_folders
+from lake_assets.loader import load_pipelines, pipeline_folders
+from lake_assets.pipeline import Asset, assets
 from lake_assets.spec import SourceSpec
 from resources.errors import NotYetError, UsageError
 from resources.settings import Settings, load_settings

@@ -1,7 +1,7 @@
 """What a file may declare of a model and of a prediction, known without reading data.
 
-Here: rules that need the files alone, as in `loader.py`, which calls them at every process start:
-no library of models is imported. Not here: the SQL of the examples (`validate.py`).
+Here: rules that need the files alone, as in `consistency.py`, which calls them at every process
+start: no library of models is imported. Not here: the SQL of the examples (`validate.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lake_assets.spec import DatasetSpec, ModelSpec
 from resources.yamlfile import Mistake, nearest
 
 if TYPE_CHECKING:
-    from lake_assets.loader import Asset, Input
+    from lake_assets.pipeline import Asset, Input
 
 #: What `fit` may ask for besides the pipeline's parameters.
 FIT_NAMES = ("features", "target", "period", "seed")

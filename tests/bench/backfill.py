@@ -70,8 +70,9 @@ def _days() -> list[str]:
 
 def extracted(meter: Meter, folder: str, table: str) -> dict[str, Any]:
     """The chunks of the backfill policy, without Dagster."""
-    from lake_assets.loader import assets, catalogue, load_pipelines
+    from lake_assets.loader import load_pipelines
     from lake_assets.materialise import Work, materialise
+    from lake_assets.pipeline import assets, catalogue
     from resources import postgres  # noqa: F401
     from resources.settings import load_settings
     from resources.store import open_store

@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lake_assets.loader import assets, catalogue, load_pipelines
+from lake_assets.loader import load_pipelines
 from lake_assets.materialise import Work, _job
 from lake_assets.models.examples import frame
 from lake_assets.models.fitting import probabilities
 from lake_assets.models.registry import Registry
+from lake_assets.pipeline import assets, catalogue
 from lake_assets.spec import ModelSpec
 from resources.store import open_store
 from tests.models.lake import MODEL, MONTHS, PIPELINE, Lake, opened

@@ -19,8 +19,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from lake_assets.loader import SHIPPED, assets, catalogue, load_pipelines
+from lake_assets.loader import SHIPPED, load_pipelines
 from lake_assets.materialise import Work, materialise
+from lake_assets.pipeline import assets, catalogue
 from lake_assets.sample import receivables
 from lake_assets.sample.generate import write_duckdb
 from lake_assets.spec import DatasetSpec

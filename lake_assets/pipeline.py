@@ -1,0 +1,223 @@
+"""A pipeline file's records, with what the file's own defaults make of them.
+
+Here: pipelines, their assets and what is read from elsewhere, and which assets a schedule runs. Not
+here: finding and reading files (`loader.py`) and what may stand in them (`consistency.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from lake_assets.spec import (
+    Columns,
+    DatasetSpec,
+    ElsewhereSpec,
+    ModelSpec,
+    Partitions,
+    PipelineSpec,
+    Run,
+    SourceSpec,
+)
+from resources.types import ColumnType
+from resources.yamlfile import Mistake, Place, YamlFile
+
+ZONE = ZoneInfo("Asia/Seoul")
+
+#: Names that SQL and transforms know beside the parameters.
+PARTITION_NAMES = ("partition", "partition_start", "partition_end", "partition_name")
+
+#: Names that a query of a source knows beside the parameters.
+QUERY_NAMES = ("start", "end")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One folder with its file, read."""
+
+    name: str
+    folder: Path
+    file: YamlFile
+    spec: PipelineSpec
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a dataset can read, whoever makes it: `Asset` or `Elsewhere`.
+
+    `place` leads to it in the file: `("sources", "bw_sales")`.
+    """
+
+    pipeline: Pipeline
+    layer: str
+    name: str
+    key: str
+    spec: SourceSpec | DatasetSpec | ModelSpec | ElsewhereSpec
+    partitions: Partitions | None
+    place: Place
+
+    @property
+    def columns(self) -> Columns:
+        return self.spec.columns
+
+    @cached_property
+    def types(self) -> dict[str, ColumnType]:
+        return {name: column.parsed for name, column in self.columns.items()}
+
+    def mistake(self, place: Place, what: str, cure: str = "") -> Mistake:
+        """A mistake at `place` below it."""
+        return self.pipeline.file.mistake((*self.place, *place), f"{self.key}: {what}", cure)
+
+
+@dataclass(frozen=True)
+class Elsewhere(Input):
+    """What a file reads and no file of this location makes; the file says how it looks."""
+
+    spec: ElsewhereSpec
+
+
+@dataclass(frozen=True)
+class Asset(Input):
+    """One asset of a file with what the file's own defaults make of it."""
+
+    spec: SourceSpec | DatasetSpec | ModelSpec
+    owner: str
+    run: Run
+
+    @property
+    def kind(self) -> Literal["source", "dataset", "model"]:
+        if isinstance(self.spec, SourceSpec):
+            return "source"
+        return "model" if isinstance(self.spec, ModelSpec) else "dataset"
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Alias → key; a source has none."""
+        return {} if isinstance(self.spec, SourceSpec) else self.spec.named_inputs
+
+    @property
+    def task_id(self) -> str:
+        return self.spec.task_id or self.key.replace("/", "__")
+
+
+def assets(pipeline: Pipeline) -> list[Asset]:
+    """The assets of a file in its order, sources first."""
+    spec = pipeline.spec
+    found: list[Asset] = []
+    sections: Iterable[tuple[str, str, Mapping[str, SourceSpec | DatasetSpec | ModelSpec]]]
+    sections = (
+        ("raw", "sources", spec.sources),
+        ("prep", "datasets", spec.datasets),
+        ("model", "models", spec.models),
+    )
+    for layer, section, specs in sections:
+        for name, one in specs.items():
+            chosen = one.partitions or spec.partitions
+            found.append(
+                Asset(
+                    pipeline=pipeline,
+                    layer=layer,
+                    name=name,
+                    key=f"{layer}/{name}",
+                    spec=one,
+                    partitions=chosen if isinstance(chosen, Partitions) else None,
+                    owner=one.owner or spec.owner,
+                    run=_run(spec.run, one.run),
+                    place=(section, name),
+                )
+            )
+    return found
+
+
+def elsewhere(pipeline: Pipeline) -> list[Elsewhere]:
+    """What a file declares of assets that it reads and no file of this location makes."""
+    return [
+        Elsewhere(
+            pipeline=pipeline,
+            layer=key.split("/")[0],
+            name=key.split("/")[1],
+            key=key,
+            spec=one,
+            partitions=one.partitions if isinstance(one.partitions, Partitions) else None,
+            place=("elsewhere", key),
+        )
+        for key, one in pipeline.spec.elsewhere.items()
+    ]
+
+
+def catalogue(pipelines: Iterable[Pipeline]) -> dict[str, Input]:
+    """All that the datasets of `pipelines` can read, by key; what two files declare, once."""
+    found: dict[str, Input] = {}
+    of_each: tuple[Callable[[Pipeline], Sequence[Input]], ...] = (assets, elsewhere)
+    for of_one in of_each:
+        for pipeline in pipelines:
+            for one in of_one(pipeline):
+                found.setdefault(one.key, one)
+    return found
+
+
+def _run(of_file: Run, of_asset: Run | None) -> Run:
+    """The asset's keys where it gives them, else the file's."""
+    if of_asset is None:
+        return of_file
+    given = {name: getattr(of_asset, name) for name in of_asset.model_fields_set}
+    return of_file.model_copy(update=given)
+
+
+WINDOW_TYPES = {
+    "date": ("date",),
+    "timestamp": ("timestamp", "timestamptz"),
+    "yyyymmdd": ("string",),
+}
+
+
+def window_kind(spec: SourceSpec) -> Literal["date", "timestamp", "yyyymmdd"] | None:
+    """How the window column holds days; None without a window or where its type holds none."""
+    if spec.window is None or spec.window.column is None:
+        return None
+    if spec.window.column not in spec.columns:
+        return None
+    of_type = spec.columns[spec.window.column].type
+    kinds: tuple[Literal["date", "timestamp", "yyyymmdd"], ...] = ("date", "timestamp", "yyyymmdd")
+    fitting = next((kind for kind in kinds if of_type in WINDOW_TYPES[kind]), None)
+    return spec.window.kind or fitting
+
+
+def job_name(pipeline: Pipeline, schedule: str) -> str:
+    """The name of a schedule's job, which is also that of its DAG."""
+    return f"{pipeline.name}__{schedule}" if schedule else pipeline.name
+
+
+def scheduled(pipeline: Pipeline, schedule: str) -> list[Asset]:
+    """The assets of one schedule of the file ('' for a single one), unpartitioned feeders included.
+
+    Those it names, with the unpartitioned ones they are made of; all of the file by default.
+    """
+    every = {asset.key: asset for asset in assets(pipeline)}
+    named = pipeline.spec.named_schedules[schedule].assets
+    if named is None:
+        return list(every.values())
+    chosen = {key for key in named if key in every}
+    waiting = list(chosen)
+    while waiting:
+        for key in every[waiting.pop()].inputs.values():
+            if key in every and key not in chosen and every[key].partitions is None:
+                chosen.add(key)
+                waiting.append(key)
+    return [asset for key, asset in every.items() if key in chosen]
+
+
+def described(partitions: Partitions) -> str:
+    """In words: `daily from 2024-01-01, 3 names of plant_code`."""
+    told = []
+    if partitions.span:
+        end = f" to {partitions.span.end}" if partitions.span.end else ""
+        ahead = ", ahead" if partitions.span.ahead else ""
+        told.append(f"{partitions.cadence} from {partitions.span.start}{end}{ahead}")
+    if partitions.named:
+        told.append(f"{len(partitions.names)} names of {partitions.named.column}")
+    return ", ".join(told)
