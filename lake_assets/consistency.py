@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from lake_assets.models import declared
+from lake_assets.partition_spec import Partitions
 from lake_assets.pipeline import (
     PARTITION_NAMES,
     QUERY_NAMES,
@@ -30,7 +31,7 @@ from lake_assets.pipeline import (
     window_kind,
 )
 from lake_assets.signature import check_signature, function_of
-from lake_assets.spec import DatasetSpec, ModelSpec, Partitions, Rules, SourceSpec
+from lake_assets.spec import DatasetSpec, ModelSpec, Rules, SourceSpec
 from resources.partition import Cadence
 from resources.settings import CONNECTIONS
 from resources.yamlfile import Mistake, Place, YamlFile, nearest

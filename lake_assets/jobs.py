@@ -17,9 +17,11 @@ from dagster._core.storage.tags import (
 )
 
 from lake_assets.builder import asset_key
+from lake_assets.partition_spec import Partitions
 from lake_assets.partitions import ZONE, due
 from lake_assets.pipeline import Asset, Pipeline, assets, job_name, scheduled
-from lake_assets.spec import ONCE, Partitions, PipelineSpec
+from lake_assets.spec import PipelineSpec
+from lake_assets.words import ONCE
 from resources.settings import Settings
 
 #: Set where a task of an exported DAG asks for the meaning of a tick; otherwise Dagster's daemon or

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from lake_assets.spec import Partitions
+from lake_assets.partition_spec import Partitions
 from resources.partition import Cadence, join, key_at, moment, split, start_of, window
 
 ZONE = "Asia/Seoul"

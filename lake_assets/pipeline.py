@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from lake_assets.partition_spec import Partitions
 from lake_assets.spec import (
     Columns,
     DatasetSpec,
     ElsewhereSpec,
     ModelSpec,
-    Partitions,
     PipelineSpec,
     Run,
     SourceSpec,

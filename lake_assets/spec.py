@@ -7,148 +7,47 @@ connections or SQL (`validate.py`), and what becomes of a record (`builder.py`).
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     Tag,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import core_schema
 
-from lake_assets.cron import check_cron
-from resources.partition import (
-    NAMES,
-    TIME_COLUMNS,
-    Cadence,
-    join,
-    key_at,
-    split,
-    start_of,
-    window,
+from lake_assets.partition_spec import PartitionsField
+from lake_assets.words import (
+    AssetName,
+    ColumnName,
+    Cron,
+    Match,
+    Name,
+    Owner,
+    Scalar,
+    Strict,
+    Text,
+    TypeName,
+    either,
+    iso_date,
+    shape,
 )
 from resources.settings import CONNECTIONS
-from resources.types import SIMPLE, ColumnType, parse_type
+from resources.types import ColumnType, parse_type
 
 Pii = Literal["none", "masked", "secret"]
-
-
-class _Strict(BaseModel):
-    # Strict: `retries: "3"` or `nullable: 1` is a slip of the pen, not another way to write it.
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _not_empty(cls, value: Any) -> Any:
-        # `schedule:` with nothing below it is a slip too, and would mean "no schedule" in silence.
-        if value is None:
-            raise ValueError("it is empty; give it a value, or take the key out")
-        return value
-
-
-def _either(*keys: str) -> ConfigDict:
-    """For the schema alone: exactly one of `keys` is given."""
-    return ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in keys]})
-
-
-@dataclass(frozen=True)
-class _Match:
-    """The whole text matches `pattern`; the message says so in words, the schema as a pattern."""
-
-    pattern: str
-    what: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        compiled = re.compile(self.pattern)
-
-        def check(value: str) -> str:
-            if not compiled.fullmatch(value):
-                raise ValueError(self.what)
-            return value
-
-        return core_schema.no_info_after_validator_function(check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
-
-
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-
-
-def _iso_date(value: str) -> str:
-    if not re.fullmatch(_DATE, value):
-        raise ValueError("write a date as YYYY-MM-DD")
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        raise ValueError("there is no such day") from None
-    return value
-
-
-def _is_scalar(value: Any) -> Any:
-    if not isinstance(value, str | int | float | bool):
-        raise ValueError("write one text, number, true or false")
-    return value
-
-
-Name = Annotated[str, _Match(r"[a-z][a-z0-9_]*", "names match [a-z][a-z0-9_]*")]
-ColumnName = Annotated[str, _Match(r"[a-z_][a-z0-9_]*", "column names match [a-z_][a-z0-9_]*")]
-AssetName = Annotated[
-    str,
-    _Match(r"(raw|prep|model)/[a-z][a-z0-9_]*", "write an asset as raw/<table>, prep/<dataset> …"),
-]
-Owner = Annotated[
-    str,
-    _Match(
-        r"team:[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+\.[^@\s]+",
-        "an owner is an e-mail address or team:<name>",
-    ),
-]
-Text = Annotated[str, _Match(r"[\s\S]*\S[\s\S]*", "must not be empty")]
-TypeName = Annotated[
-    str,
-    AfterValidator(lambda text: parse_type(text).name),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": list(SIMPLE)},
-                {"type": "string", "pattern": r"^decimal\(\s*\d{1,2}\s*,\s*\d{1,2}\s*\)$"},
-            ]
-        }
-    ),
-]
-IsoDate = Annotated[
-    str,
-    AfterValidator(_iso_date),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DATE}$"}),
-]
-#: A schedule that fires a single time: Airflow's, when its DAG is first switched on.
-ONCE = "@once"
-Cron = Annotated[str, AfterValidator(lambda text: text if text == ONCE else check_cron(text))]
-Scalar = Annotated[str | int | float | bool, BeforeValidator(_is_scalar)]
 
 
 def _column(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-class ColumnSpec(_Strict):
+class ColumnSpec(Strict):
     """One column. The short form `amount: decimal(18,2)` gives the type alone."""
 
     type: TypeName = Field(description="string, int64, decimal(18,2), date, timestamp, …")
@@ -183,7 +82,7 @@ def _is_bound(value: Any) -> Any:
 Bound = Annotated[int | float | str, BeforeValidator(_is_bound)]
 
 
-class Bounds(_Strict):
+class Bounds(Strict):
     """Smallest and largest value, both allowed; NULL passes."""
 
     min: Bound | None = None
@@ -196,7 +95,7 @@ class Bounds(_Strict):
         return self
 
 
-class RowBounds(_Strict):
+class RowBounds(Strict):
     """How many rows a partition may have."""
 
     min: Annotated[int, Field(ge=0)] | None = None
@@ -220,7 +119,7 @@ class RowBounds(_Strict):
         return value
 
 
-class Rules(_Strict):
+class Rules(Strict):
     """What must hold of a partition's rows."""
 
     unique: list[ColumnName] | None = Field(
@@ -247,214 +146,12 @@ class Gates(Rules):
 class Checks(Rules):
     """Checked after a partition is published; one that fails is shown as a warning."""
 
-    fresh: Annotated[str, _Match(r"[1-9]\d{0,4}[hd]", "write a time span as 26h or 2d")] | None = (
+    fresh: Annotated[str, Match(r"[1-9]\d{0,4}[hd]", "write a time span as 26h or 2d")] | None = (
         Field(None, description="the newest materialisation is never older than this: 26h, 2d")
     )
 
 
-class _Span(_Strict):
-    start: IsoDate = Field(description="the first day")
-    end: IsoDate | None = Field(None, description="the first day that has no partition")
-    ahead: bool = Field(
-        False,
-        description="true: the partition of the time that runs is there from its beginning on, for "
-        "what is forecast from earlier ones; false: once the time has ended",
-    )
-
-    @field_validator("end")
-    @classmethod
-    def _order(cls, value: str | None, info: ValidationInfo) -> str | None:
-        start = info.data.get("start")
-        if value is not None and start is not None and value <= start:
-            raise ValueError(f"end must be after start, {start}")
-        return value
-
-    @field_validator("ahead")
-    @classmethod
-    def _endless(cls, value: bool, info: ValidationInfo) -> bool:
-        if value and info.data.get("end") is not None:
-            raise ValueError("what has an end is not ahead")
-        return value
-
-
-class Daily(_Span):
-    """Days in Asia/Seoul; the key is YYYY-MM-DD."""
-
-
-class Hourly(_Span):
-    """Hours in Asia/Seoul; the key is YYYY-MM-DD-HH. `start` is the day of the first hour."""
-
-
-class Weekly(_Span):
-    """Weeks from Monday to Sunday in Asia/Seoul; the key is the Monday, YYYY-MM-DD.
-
-    `start` is the first Monday. Readers get the ISO week as the column wk, 2025-W01.
-    """
-
-    @field_validator("start", "end")
-    @classmethod
-    def _monday(cls, value: str | None) -> str | None:
-        if value is not None and (late := date.fromisoformat(value).weekday()):
-            monday = date.fromisoformat(value) - timedelta(days=late)
-            raise ValueError(f"weeks begin on Monday: {monday} or {monday + timedelta(days=7)}")
-        return value
-
-
-class Monthly(_Span):
-    """Months in Asia/Seoul; the key is YYYY-MM. `start` is the first day of the first month."""
-
-    @field_validator("start", "end")
-    @classmethod
-    def _first(cls, value: str | None) -> str | None:
-        if value is not None and not value.endswith("-01"):
-            raise ValueError(f"months begin on their first day: {value[:8]}01")
-        return value
-
-
-PartitionValue = Annotated[
-    str,
-    _Match(NAMES, "write 1 to 64 of A-Z a-z 0-9 _ . -, not _ . - first"),
-]
-
-
-class Named(_Strict):
-    """One partition for each name of a fixed list: plants, companies. The key is the name.
-
-    `column` is what readers call it; it is none of the asset's own columns. Rows of a source that
-    have another name are not read.
-    """
-
-    column: Name = Field(description="the partition column that readers add, plant_code")
-    values: list[PartitionValue] = Field(
-        min_length=1, description="the names, P100", json_schema_extra={"uniqueItems": True}
-    )
-
-    @field_validator("column")
-    @classmethod
-    def _free(cls, value: str) -> str:
-        if value in TIME_COLUMNS.values():
-            raise ValueError(f"{value} is a partition column of time; write another name")
-        return value
-
-    @field_validator("values")
-    @classmethod
-    def _distinct(cls, values: list[str]) -> list[str]:
-        for index, value in enumerate(values):
-            if value in values[:index]:
-                raise ValueError(f"{value} stands there twice")
-            if value.lower() == "null":
-                raise ValueError(f"{value} is read as no value; write another name")
-        return values
-
-    def __hash__(self) -> int:
-        return hash((self.column, *self.values))
-
-
-_TIMES: tuple[Cadence, ...] = ("hourly", "daily", "weekly", "monthly")
-
-
-class Partitions(_Strict):
-    """`none`, or one of the cadences with its first day, or `named`; `daily` and `named` together
-    are a partition for each name of each day, whose key is 2025-07-01|P100."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["hourly"]},
-                {"required": ["daily"]},
-                {"required": ["weekly"]},
-                {"required": ["monthly"]},
-                {"required": ["named"], "not": {"required": ["daily"]}},
-            ]
-        }
-    )
-
-    hourly: Hourly | None = None
-    daily: Daily | None = None
-    weekly: Weekly | None = None
-    monthly: Monthly | None = None
-    named: Named | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Partitions:
-        times = [time for time in _TIMES if getattr(self, time) is not None]
-        if (
-            len(times) > 1
-            or not (times or self.named)
-            or (self.named and times not in ([], ["daily"]))
-        ):
-            raise ValueError(
-                f"give exactly one of {', '.join(_TIMES)}, named; or daily and named (or write "
-                "`none`)"
-            )
-        return self
-
-    @property
-    def cadence(self) -> Cadence | None:
-        """How they lie in time; None: they are names alone."""
-        return next((time for time in _TIMES if getattr(self, time) is not None), None)
-
-    @property
-    def span(self) -> Hourly | Daily | Weekly | Monthly | None:
-        """Their first and last day; None where they are names alone."""
-        return self.hourly or self.daily or self.weekly or self.monthly
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names in the order of their keys; none where they are of time alone."""
-        return tuple(sorted(self.named.values)) if self.named else ()
-
-    @property
-    def first(self) -> str:
-        """The first key."""
-        time = ""
-        if self.cadence and self.span:
-            time = key_at(self.cadence, date.fromisoformat(self.span.start))
-        return join(time, next(iter(self.names), ""))
-
-    def words(self, first: str, last: str) -> dict[str, str | date]:
-        """What SQL and transforms are told of a partition, or of the times `first` to `last`.
-
-        Of time when it begins and when the next one does (timestamps of hours), of names the name.
-        """
-        time, name = split(first, self.cadence, self.named is not None)
-        found: dict[str, str | date] = {"partition": first}
-        if self.cadence:
-            until = split(last, self.cadence, self.named is not None)[0]
-            found["partition_start"] = start_of(self.cadence, time)
-            found["partition_end"] = window(self.cadence, until)[1]
-        if self.named:
-            found["partition_name"] = name
-        return found
-
-    @property
-    def kind(self) -> str:
-        """A word for people and jobs: daily, named, daily_named."""
-        return "_".join(filter(None, (self.cadence, "named" if self.named else None)))
-
-    @property
-    def columns(self) -> dict[str, Literal["DATE", "VARCHAR"]]:
-        """The partition columns that readers add, with DuckDB's types."""
-        found: dict[str, Literal["DATE", "VARCHAR"]] = {}
-        if self.cadence:
-            found[TIME_COLUMNS[self.cadence]] = "DATE" if self.daily else "VARCHAR"
-        if self.named:
-            found[self.named.column] = "VARCHAR"
-        return found
-
-
-def _shape(value: Any) -> str:
-    """A mapping or not: so a mistake is told once, not once for each member of a union."""
-    return "mapping" if isinstance(value, dict | BaseModel) else "plain"
-
-
-PartitionsField = Annotated[
-    Annotated[Literal["none"], Tag("plain")] | Annotated[Partitions, Tag("mapping")],
-    Discriminator(_shape),
-]
-
-
-class Param(_Strict):
+class Param(Strict):
     """A parameter of the pipeline, set per run in Dagster's launchpad or Airflow's form."""
 
     type: Literal["string", "int", "float", "boolean", "date"]
@@ -469,10 +166,10 @@ class Param(_Strict):
         wanted = python[kind]
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise ValueError(f"not of the parameter's type, {kind}")
-        return _iso_date(str(value)) if kind == "date" else value
+        return iso_date(str(value)) if kind == "date" else value
 
 
-class Run(_Strict):
+class Run(Strict):
     """Where and how tasks run. Airflow reads all of it, Dagster pool, retries and timeout."""
 
     queue: Name | None = Field(None, description="Celery queue, for example s21")
@@ -488,7 +185,7 @@ class Run(_Strict):
     )
 
 
-class Schedule(_Strict):
+class Schedule(Strict):
     """When the pipeline runs, in Asia/Seoul."""
 
     cron: Cron = Field(
@@ -502,7 +199,7 @@ class Schedule(_Strict):
     )
 
 
-class Window(_Strict):
+class Window(Strict):
     """The columns by which a source table falls into partitions.
 
     Each partition is read for itself where they have names: rows that have another name, or none,
@@ -520,14 +217,14 @@ class Window(_Strict):
     )
 
 
-class _Made(_Strict):
+class _Made(Strict):
     title: Text = Field(description="the name people read, in Korean")
     description: str = ""
     partitions: PartitionsField | None = Field(None, description="the file's by default")
     gates: Gates = Field(default_factory=Gates)
     checks: Checks = Field(default_factory=Checks)
     owner: Owner | None = Field(None, description="the file's by default")
-    task_id: Annotated[str, _Match(r"[A-Za-z0-9_.-]{1,250}", "not an Airflow task id")] | None = (
+    task_id: Annotated[str, Match(r"[A-Za-z0-9_.-]{1,250}", "not an Airflow task id")] | None = (
         Field(None, description="the Airflow task id to keep from an old DAG")
     )
     formerly: list[AssetName] = Field([], description="keys it had before a rename")
@@ -544,7 +241,7 @@ class _Asset(_Made):
 class SourceSpec(_Asset):
     """A table of a source system, copied into the lake as raw/<name>."""
 
-    model_config = _either("table", "query")
+    model_config = either("table", "query")
 
     connection: str = Field(
         description="a connection of the environment, for example hana_bw",
@@ -577,7 +274,7 @@ class SourceSpec(_Asset):
 Offset = Annotated[int, Field(ge=-1000, le=0)]
 
 
-class Earlier(_Strict):
+class Earlier(Strict):
     """An input's partitions relative to the dataset's own: `from: -6, to: -1` are the six before.
 
     Both ends are included and counted in the dataset's own cadence. Those before the input's first
@@ -598,16 +295,16 @@ class Earlier(_Strict):
 
 
 InputField = Annotated[
-    Annotated[AssetName, Tag("plain")] | Annotated[Earlier, Tag("mapping")], Discriminator(_shape)
+    Annotated[AssetName, Tag("plain")] | Annotated[Earlier, Tag("mapping")], Discriminator(shape)
 ]
 Inputs = Annotated[
     Annotated[list[AssetName], Field(min_length=1), Tag("plain")]
     | Annotated[dict[Name, InputField], Field(min_length=1), Tag("mapping")],
-    Discriminator(_shape),
+    Discriminator(shape),
 ]
 
 
-class Predict(_Strict):
+class Predict(Strict):
     """Rows scored by the champion that the model's partition names, as it is in the registry."""
 
     model: Name = Field(description="the input that is a model; its same partition is read")
@@ -621,7 +318,7 @@ class Predict(_Strict):
 class DatasetSpec(_Asset):
     """A dataset made from other assets, prep/<name>: `sql`, `transform` or `predict`."""
 
-    model_config = _either("sql", "transform", "predict")
+    model_config = either("sql", "transform", "predict")
 
     inputs: Inputs = Field(
         description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}"
@@ -636,7 +333,7 @@ class DatasetSpec(_Asset):
     transform: (
         Annotated[
             str,
-            _Match(r"[a-z_][a-z0-9_]*\.py:[A-Za-z_]\w*", "write it as transform.py:function"),
+            Match(r"[a-z_][a-z0-9_]*\.py:[A-Za-z_]\w*", "write it as transform.py:function"),
         ]
         | None
     ) = Field(None, description="transform.py:function in the pipeline's folder")
@@ -751,7 +448,7 @@ class ModelSpec(_Made):
         description="how many of the last partitions are held out to score on"
     )
     fit: Annotated[
-        str, _Match(r"[a-z_][a-z0-9_]*\.py:[A-Za-z_]\w*", "write it as model.py:function")
+        str, Match(r"[a-z_][a-z0-9_]*\.py:[A-Za-z_]\w*", "write it as model.py:function")
     ] = Field(
         description="model.py:function in the pipeline's folder: (features, target, seed, …) to a "
         "fitted scikit-learn classifier"
@@ -826,7 +523,7 @@ MODEL_COLUMNS: Columns = {
 }
 
 
-class ElsewhereSpec(_Strict):
+class ElsewhereSpec(Strict):
     """An asset in the store that a dataset reads and no pipeline file of this code location makes:
     another location's, or one written by hand in an assets.py."""
 
@@ -841,7 +538,7 @@ def _is_whole(value: Any) -> Any:
     return value
 
 
-class PipelineSpec(_Strict):
+class PipelineSpec(Strict):
     """One pipeline: its tables, datasets, schedule and where it runs."""
 
     version: Annotated[Literal[1], BeforeValidator(_is_whole)] = Field(
@@ -858,11 +555,11 @@ class PipelineSpec(_Strict):
     partitions: PartitionsField = "none"
     schedule: Schedule | None = None
     schedules: dict[Name, Schedule] = Field({}, description="several schedules, by name")
-    params: dict[Name, Param] = {}
+    params: dict[Name, Param] = Field({})
     run: Run = Field(default_factory=Run)
-    sources: dict[Name, SourceSpec] = {}
-    datasets: dict[Name, DatasetSpec] = {}
-    models: dict[Name, ModelSpec] = {}
+    sources: dict[Name, SourceSpec] = Field({})
+    datasets: dict[Name, DatasetSpec] = Field({})
+    models: dict[Name, ModelSpec] = Field({})
     elsewhere: dict[AssetName, ElsewhereSpec] = Field(
         {},
         description="inputs that no pipeline file of this code location makes, by key: those of "

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lake_assets.partition_spec import Partitions
 from lake_assets.partitions import (
     consecutive,
     definition,
@@ -22,7 +23,6 @@ from lake_assets.partitions import (
     runs,
     shifted,
 )
-from lake_assets.spec import Partitions
 from resources.partition import Cadence, join, key_at, window
 
 CADENCES: tuple[Cadence, ...] = ("hourly", "daily", "weekly", "monthly")

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from lake_assets.cron import check_cron
 from lake_assets.loader import SHIPPED
+from lake_assets.partition_spec import Partitions
 from lake_assets.skeleton import skeleton
-from lake_assets.spec import Partitions, PipelineSpec, schema
+from lake_assets.spec import PipelineSpec, schema
 from resources.yamlfile import YamlFile
 
 FILE: dict[str, Any] = {

@@ -17,8 +17,9 @@ import click
 from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.loader import load_pipelines, pipeline_folders
+from lake_assets.partition_spec import Partitions
 from lake_assets.pipeline import Asset, Pipeline, assets, described
-from lake_assets.spec import Partitions, SourceSpec, schema
+from lake_assets.spec import SourceSpec, schema
 from resources.settings import load_settings
 from resources.yamlfile import Mistakes
 
