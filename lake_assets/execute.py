@@ -21,7 +21,8 @@ from dagster_shared.error import SerializableErrorInfo
 from airflow_bridge import location as bridge
 from airflow_bridge import stop as stopping
 from airflow_bridge.errors import Interrupted as Stopped
-from lake_assets.plan import History, Skip, Step, Targets, Unit, plan
+from lake_assets.plan import History, Skip, Step, Unit, plan
+from lake_assets.targets import Targets
 from lake_assets.versions import ROWS
 from resources import errors
 from resources.errors import LakeError

@@ -26,8 +26,9 @@ from lake_assets.loader import load_pipelines, read_pipelines
 from lake_assets.partition_spec import Daily, Monthly, Partitions
 from lake_assets.partitions import input_keys
 from lake_assets.pipeline import Elsewhere, assets, catalogue, elsewhere
-from lake_assets.plan import Ask, Plan, plan, short, targets
+from lake_assets.plan import Plan, plan, short
 from lake_assets.spec import schema
+from lake_assets.targets import Ask, targets
 from lake_assets.validate import validate_folders
 from resources.errors import UsageError
 from resources.partition import Partition

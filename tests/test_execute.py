@@ -15,7 +15,8 @@ import dagster as dg
 import pytest
 
 from lake_assets.execute import Ended, Event, Location, Made, Rest, Started, carry_out
-from lake_assets.plan import Ask, History, targets
+from lake_assets.plan import History
+from lake_assets.targets import Ask, targets
 from tests.small_lake import key
 
 SMALL = Location("tests.small_lake", "defs", "lake")

@@ -11,7 +11,8 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake_assets.plan import Ask, History, Plan, Targets, Unit, plan, select, short, targets
+from lake_assets.plan import History, Plan, Unit, plan, short
+from lake_assets.targets import Ask, Targets, select, targets
 from lake_assets.versions import input_digest
 from resources.errors import UsageError
 from tests.small_lake import DAILY, defs, key

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import dagster as dg
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-    from lake_assets.plan import Targets
+    from lake_assets.targets import Targets
 
 PIPELINES = (
     "customer_master",
@@ -124,7 +124,7 @@ def main_job(graph: AssetGraph, last: date, force: bool) -> Targets:
 
     A day that is only read by a month is landed, but nothing else is made of it.
     """
-    from lake_assets.plan import Ask, Targets, targets
+    from lake_assets.targets import Ask, Targets, targets
 
     asked = targets(graph, Ask(tuple(f'group:"{name}"' for name in PIPELINES), force=force))
     first = last - timedelta(days=DAYS - 1)

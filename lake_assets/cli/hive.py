@@ -133,7 +133,7 @@ def _each(selection: Sequence[str], act: bool) -> Iterator[_Found]:
 
 def _selected(selection: Sequence[str]) -> set[str]:
     from lake_assets.execute import Location
-    from lake_assets.plan import select
+    from lake_assets.targets import select
 
     graph = Location().load().asset_graph
     return {key.to_user_string() for key in select(graph, selection)}

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lake_assets.execute import Ended, Event, Warned
-    from lake_assets.plan import Plan, Skip, Step, Targets
+    from lake_assets.plan import Plan, Skip, Step
+    from lake_assets.targets import Targets
 
 
 @click.command("run")
@@ -64,7 +65,8 @@ def run_command(
       lake run prep/sales_result_monthly --force --partition 2026-06
     """
     from lake_assets.execute import Location, open_instance
-    from lake_assets.plan import Ask, plan, targets
+    from lake_assets.plan import plan
+    from lake_assets.targets import Ask, targets
 
     settings = load_settings()
     location = Location()
