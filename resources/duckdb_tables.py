@@ -112,11 +112,7 @@ class DuckDBTables(TableReader):
 
     @contextmanager
     def read(self, table: Table, span: Span | None = None) -> Iterator[Reading]:
-        if span is not None and table.window is None:
-            raise PermanentError(
-                f"{self._of(table)}: a partition can be read only where `window` says which "
-                "column holds the day."
-            )
+        self._check_span(table, span)
         with self._transaction(table) as cursor:
             with self._errors(table.shown):
                 fields = self._fields(cursor, table)

@@ -86,11 +86,7 @@ class HiveSource(TableReader):
 
     @contextmanager
     def read(self, table: Table, span: Span | None = None) -> Iterator[Reading]:
-        if span is not None and table.window is None:
-            raise PermanentError(
-                f"{self._of(table)}: a partition can be read only where `window` says which "
-                "column holds the day."
-            )
+        self._check_span(table, span)
         described, partitioned_by = self._described(table)
         fields = self._planned(described, table)
         before = self._totals(table, fields, span)

@@ -127,6 +127,14 @@ class TableReader(ABC):
             raise PermanentError(f"{self._of(table)}: " + "; ".join(wrong) + ".")
         return fields
 
+    def _check_span(self, table: Table, span: Span | None) -> None:
+        """PermanentError where a partition is asked of a table that has no window."""
+        if span is not None and table.window is None:
+            raise PermanentError(
+                f"{self._of(table)}: a partition can be read only where `window` says which "
+                "column holds the day."
+            )
+
     def _where(self, table: Table, fields: Sequence[Field], span: Span | None) -> list[str]:
         where = self._chosen(table, fields)
         if span is not None and not self._bounds_itself(table):
