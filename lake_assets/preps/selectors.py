@@ -1,0 +1,204 @@
+"""Which columns a function works on: a name, a list of names, or a selector by what columns are.
+
+Here: resolving one against a frame, with a message that names what there is. Not here: functions.
+Source: the attribute filter of RapidMiner's operators (docs.rapidminer.com, studio/operators).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import narwhals.stable.v2 as nw
+
+from lake_assets.preps.prep import Frame, PrepError
+
+ValueType = Literal["numeric", "integer", "real", "nominal", "binominal", "date", "date_time"]
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Columns by a rule; exactly one of the first five. In YAML it is a mapping of the same keys.
+
+    `regular_expression` matches whole names, `value_type` is what a column is; `no_missing_values`
+    and `numeric_condition` look at the data. `except_` (`except` in YAML) takes names out again,
+    `invert` turns the choice round, and `on_missing_column="ignore"` forgives names of `subset`.
+    """
+
+    subset: Sequence[str] | None = None
+    regular_expression: str | None = None
+    value_type: ValueType | Sequence[ValueType] | None = None
+    no_missing_values: bool = False
+    numeric_condition: str | None = None
+    except_: str | Sequence[str] = ()
+    invert: bool = False
+    on_missing_column: Literal["error", "ignore"] = "error"
+
+
+Columns: TypeAlias = str | Sequence[str] | Selector | Mapping[str, Any]
+
+_REAL = (nw.Float64, nw.Float32, nw.Decimal)
+
+
+def is_number(dtype: Any) -> bool:
+    """An integer, a float or a decimal; a boolean is none."""
+    return bool(dtype.is_numeric()) or isinstance(dtype, nw.Decimal)
+
+
+def is_nominal(dtype: Any) -> bool:
+    """Text or a category."""
+    return isinstance(dtype, nw.String | nw.Categorical | nw.Enum)
+
+
+def is_date(dtype: Any) -> bool:
+    return isinstance(dtype, nw.Date | nw.Datetime)
+
+
+_IS_OF: dict[str, Callable[[Any], bool]] = {
+    "numeric": is_number,
+    "integer": lambda dtype: dtype.is_integer(),
+    "real": lambda dtype: isinstance(dtype, _REAL),
+    "nominal": is_nominal,
+    "binominal": lambda dtype: isinstance(dtype, nw.Boolean),
+    "date": lambda dtype: isinstance(dtype, nw.Date),
+    "date_time": lambda dtype: isinstance(dtype, nw.Datetime),
+}
+
+
+def chosen(
+    function: str,
+    frame: Frame,
+    columns: Columns | None,
+    *,
+    default: ValueType | None = None,
+    only: ValueType | Sequence[ValueType] | None = None,
+) -> list[str]:
+    """The columns asked for, in the frame's order.
+
+    `None` means all columns of the value type `default` (all columns without one). `only`: the
+    types that the function takes; a column named outright that is of another is a PrepError, one
+    that a selector finds is left out. `function` is for the message.
+    """
+    schema = frame.collect_schema()
+    kinds = (only,) if isinstance(only, str) else tuple(only or ())
+
+    def fits(name: str) -> bool:
+        return not kinds or any(_IS_OF[kind](schema[name]) for kind in kinds)
+
+    if columns is None:
+        return [
+            n for n, dtype in schema.items() if (not default or _IS_OF[default](dtype)) and fits(n)
+        ]
+    if isinstance(columns, str):
+        columns = [columns]
+    if isinstance(columns, Mapping):
+        columns = selector_of(function, columns)
+    if isinstance(columns, Selector):
+        return [name for name in _selected(function, frame, schema, columns) if fits(name)]
+    known(function, schema, columns)
+    wrong = [name for name in columns if not fits(name)]
+    if wrong:
+        told = ", ".join(f"{name!r} is {type_name(schema[name])}" for name in wrong)
+        raise PrepError(f"{function}: column {told}; it takes {' or '.join(kinds)} columns.")
+    wanted = set(columns)
+    return [name for name in schema if name in wanted]
+
+
+def known(function: str, schema: Mapping[str, Any], columns: Sequence[str]) -> None:
+    """PrepError that names each of `columns` that is not there, with the nearest that is."""
+    lacking = [name for name in dict.fromkeys(columns) if name not in schema]
+    if not lacking:
+        return
+    told = []
+    for name in lacking:
+        near = difflib.get_close_matches(str(name), list(schema), 1)
+        told.append(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    raise PrepError(
+        f"{function}: there is no column {', '.join(told)}. There are: {', '.join(schema)}."
+    )
+
+
+def selector_of(function: str, keys: Mapping[str, Any]) -> Selector:
+    """A selector as a pipeline file writes it."""
+    given = {("except_" if key == "except" else key): value for key, value in keys.items()}
+    allowed = [name.rstrip("_") for name in Selector.__dataclass_fields__]
+    wrong = [key for key in keys if key not in allowed]
+    if wrong:
+        near = difflib.get_close_matches(str(wrong[0]), allowed, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise PrepError(
+            f"{function}: a selector has no {', '.join(map(repr, wrong))}.{hint} "
+            f"Allowed: {', '.join(allowed)}."
+        )
+    return Selector(**given)
+
+
+def _selected(
+    function: str, frame: Frame, schema: Mapping[str, Any], selector: Selector
+) -> list[str]:
+    rules = ("subset", "regular_expression", "value_type", "no_missing_values", "numeric_condition")
+    given = [rule for rule in rules if getattr(selector, rule)]
+    if len(given) > 1:
+        raise PrepError(f"{function}: a selector has one rule, not {' and '.join(given)}.")
+    found = set(schema)
+    if selector.subset:
+        if selector.on_missing_column == "error":
+            known(function, schema, selector.subset)
+        found = set(selector.subset)
+    elif selector.regular_expression:
+        pattern = _compiled(function, selector.regular_expression)
+        found = {name for name in schema if pattern.fullmatch(name)}
+    elif selector.value_type:
+        kinds = (
+            (selector.value_type,)
+            if isinstance(selector.value_type, str)
+            else tuple(selector.value_type)
+        )
+        wrong = [kind for kind in kinds if kind not in _IS_OF]
+        if wrong:
+            raise PrepError(
+                f"{function}: {wrong[0]!r} is no value type. Allowed: {', '.join(_IS_OF)}."
+            )
+        found = {n for n, dtype in schema.items() if any(_IS_OF[kind](dtype) for kind in kinds)}
+    elif selector.no_missing_values:
+        from lake_assets.preps.conditions import without_missing
+
+        found = without_missing(frame)
+    elif selector.numeric_condition:
+        from lake_assets.preps.conditions import all_rows_hold
+
+        found = all_rows_hold(function, frame, selector.numeric_condition)
+    taken_out = [selector.except_] if isinstance(selector.except_, str) else selector.except_
+    for text in taken_out:
+        pattern = _compiled(function, text)
+        found = {name for name in found if not pattern.fullmatch(name)}
+    return [name for name in schema if (name in found) != selector.invert]
+
+
+def _compiled(function: str, pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise PrepError(f"{function}: {pattern!r} is no regular expression: {error}.") from None
+
+
+def type_name(dtype: Any) -> str:
+    """A dtype in the words that the messages use: `text`, `integer`, `real`, `decimal`, `date`…"""
+    words: tuple[tuple[Any, str], ...] = (
+        (nw.String, "text"),
+        (nw.Categorical, "category"),
+        (nw.Enum, "category"),
+        (nw.Boolean, "binominal (true or false)"),
+        (nw.Decimal, "decimal"),
+        (nw.Date, "date"),
+        (nw.Datetime, "date_time"),
+    )
+    for kind, word in words:
+        if isinstance(dtype, kind):
+            return word
+    if dtype.is_integer():
+        return "integer"
+    return "real" if dtype.is_float() else str(dtype)
