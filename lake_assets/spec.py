@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -315,10 +316,58 @@ class Predict(Strict):
     )
 
 
-class DatasetSpec(_Asset):
-    """A dataset made from other assets, prep/<name>: `sql`, `transform` or `predict`."""
+class StepSpec(Strict):
+    """One prep function with its parameters; in a file `- name: {parameter: value}`, or `- name`.
 
-    model_config = either("sql", "transform", "predict")
+    What the name and the parameters may be, `steps.py` knows.
+    """
+
+    name: str
+    params: dict[str, Any] = Field({})
+
+
+def _step(value: Any) -> Any:
+    if isinstance(value, StepSpec):
+        return value
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict) or not value:
+        raise ValueError("write a step as `- name: {parameter: value}`, or `- name` alone")
+    name, params = next(iter(value.items()))
+    if len(value) > 1:
+        cure = "each has a dash of its own"
+        if params is None:
+            cure = f"indent the parameters deeper than {name}"
+        raise ValueError(
+            f"a step is one function, and here are {', '.join(map(str, value))}: {cure}"
+        )
+    if params is None:
+        raise ValueError(f"nothing stands below {name}; without parameters write `- {name}`")
+    if not isinstance(params, dict):
+        raise ValueError(f"write the parameters of {name} by name: {{parameter: value}}")
+    return {"name": name, "params": params}
+
+
+StepField = Annotated[
+    StepSpec,
+    BeforeValidator(_step, json_schema_input_type=Name | dict[Name, dict[Name, Any]]),
+]
+
+
+class DatasetSpec(_Asset):
+    """A dataset made from other assets, prep/<name>: `sql`, `steps` or both, `transform` or
+    `predict`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["sql"]},
+                {"required": ["transform"]},
+                {"required": ["predict"]},
+                {"required": ["steps"], "not": {"required": ["sql"]}},
+            ]
+        }
+    )
 
     inputs: Inputs = Field(
         description="assets; in SQL each has its own name, or the one given: {sales: raw/bw_sales}"
@@ -355,12 +404,27 @@ class DatasetSpec(_Asset):
         description="true: a range of partitions is one query; the rows carry the partition column "
         "and depend on inputs of the same partition only",
     )
+    steps: list[StepField] | None = Field(
+        None,
+        min_length=1,
+        description="prep functions one after another over the rows of the one input, or of sql: "
+        "`- trim: {columns: [name]}`, `- shuffle`; `lake preps` lists them",
+    )
 
     @model_validator(mode="after")
     def _one(self) -> DatasetSpec:
-        given = [one for one in (self.sql, self.transform, self.predict) if one is not None]
-        if len(given) != 1:
-            raise ValueError("give either sql or transform or predict")
+        ways = {"sql": self.sql, "transform": self.transform, "predict": self.predict}
+        given = [name for name, one in ways.items() if one is not None]
+        if len(given) > 1 or (not given and self.steps is None):
+            raise ValueError("give either sql or transform or predict, or steps")
+        if self.steps is not None:
+            if given and given != ["sql"]:
+                raise ValueError(f"steps follow sql or an input, not a {given[0]}")
+            if not given and len(self.inputs) != 1:
+                raise ValueError(
+                    f"steps begin with the rows of one input, and here are {len(self.inputs)}: "
+                    "join them in `sql`, which the steps then follow"
+                )
         return self
 
     @field_validator("engine")
@@ -377,12 +441,15 @@ class DatasetSpec(_Asset):
     def _sql_only(cls, value: bool, info: ValidationInfo) -> bool:
         if value and info.data.get("engine") == "hive":
             raise ValueError("range: true is for DuckDB; Hive makes one partition at a time")
-        for other in ("transform", "predict"):
+        for other in ("transform", "predict", "steps"):
             if value and info.data.get(other) is not None:
-                raise ValueError(f"range: true is for sql, not for a {other}")
+                shown = "steps" if other == "steps" else f"a {other}"
+                raise ValueError(f"range: true is for sql, not for {shown}")
         return value
 
     @property
+        if value == "hive" and info.data.get("steps") is not None:
+            raise ValueError("steps do not run in Hive; take `engine` out")
     def many_files(self) -> bool:
         return self.files == "many" or self.engine == "hive"
 
