@@ -389,6 +389,12 @@ class DatasetSpec(_Asset):
     predict: Predict | None = Field(
         None, description="rows of an input with a model's score; columns of that input are kept"
     )
+    steps: list[StepField] | None = Field(
+        None,
+        min_length=1,
+        description="prep functions one after another over the rows of the one input, or of sql: "
+        "`- trim: {columns: [name]}`, `- shuffle`; `lake preps` lists them",
+    )
     files: Literal["one", "many"] | None = Field(
         None,
         description="many: a partition is a folder of files, for very large ones; one by default, "
@@ -403,12 +409,6 @@ class DatasetSpec(_Asset):
         False,
         description="true: a range of partitions is one query; the rows carry the partition column "
         "and depend on inputs of the same partition only",
-    )
-    steps: list[StepField] | None = Field(
-        None,
-        min_length=1,
-        description="prep functions one after another over the rows of the one input, or of sql: "
-        "`- trim: {columns: [name]}`, `- shuffle`; `lake preps` lists them",
     )
 
     @model_validator(mode="after")
@@ -432,6 +432,8 @@ class DatasetSpec(_Asset):
     def _of_sql(cls, value: str, info: ValidationInfo) -> str:
         if value == "hive" and info.data.get("sql") is None:
             raise ValueError("Hive runs sql; take `engine` out, or write the dataset as sql")
+        if value == "hive" and info.data.get("steps") is not None:
+            raise ValueError("steps do not run in Hive; take `engine` out")
         if value == "hive" and info.data.get("files") == "one":
             raise ValueError("Hive writes as many files as it has tasks: take `files: one` out")
         return value
@@ -448,8 +450,6 @@ class DatasetSpec(_Asset):
         return value
 
     @property
-        if value == "hive" and info.data.get("steps") is not None:
-            raise ValueError("steps do not run in Hive; take `engine` out")
     def many_files(self) -> bool:
         return self.files == "many" or self.engine == "hive"
 
