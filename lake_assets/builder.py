@@ -24,6 +24,7 @@ from lake_assets import record, versions
 from lake_assets.partitions import definition, mapping, previous
 from lake_assets.pipeline import Asset, Elsewhere, Input, Pipeline, elsewhere
 from lake_assets.spec import DatasetSpec, ModelSpec, SourceSpec
+from resources.described import shown
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.io_manager import PARTITION_COLUMN
 from resources.settings import Settings
@@ -65,6 +66,8 @@ def external(asset: Asset, spec: SourceSpec) -> dg.AssetSpec:
 
 
 def _table(spec: SourceSpec) -> str:
+    if spec.described is not None:
+        return shown(spec.described)
     return ".".join(filter(None, (spec.schema_, spec.table))) or "(query)"
 
 

@@ -317,6 +317,9 @@ def _check_source(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
     if spec.connection not in CONNECTIONS:
         what = f"there is no connection {spec.connection!r}"
         yield asset.mistake(("connection",), what, nearest(spec.connection, CONNECTIONS))
+    if spec.described is not None and spec.filter is not None:
+        cure = "an index has a `query`; else filter in a dataset"
+        yield asset.mistake(("filter",), "filter belongs to a table or query", cure)
     for key in ("schema_", "local_query"):
         needs = "table" if key == "schema_" else "query"
         if getattr(spec, key) is not None and getattr(spec, needs) is None:
@@ -339,6 +342,8 @@ def _check_window(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
         return
     needed = {"column": asset.partitions.cadence, "name": asset.partitions.named}
     example = ", ".join(f"{key}: …" for key, wanted in needed.items() if wanted)
+    if spec.window is None and spec.by_name:
+        return  # its templates say which partition is asked for: `templates.py`
     if spec.window is None:
         cure = f"add `window: {{{example}}}`, or `partitions: none`"
         yield asset.mistake((), "is partitioned, so it needs a window", cure)

@@ -6,7 +6,7 @@ of it runs in a plain test. Not here: gates and publishing (`publish.py`) and ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -20,6 +20,7 @@ from lake_assets.pipeline import Asset, Elsewhere, Input, window_kind
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, ModelSpec, SourceSpec
+from resources.described import Described
 from resources.errors import NotYetError, PermanentError
 from resources.frames import lake_type
 from resources.partition import Partition, join, window
@@ -179,33 +180,57 @@ def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple
         )
         sorted_by = spec.order_by if constant else ()
         inspector = _inspector(work, sorted_by, () if warning else (drift,))
-        for name, times in runs(asset.partitions, keys) if asset.partitions else [("", [""])]:
+        for name, times in _parts_at_once(asset, spec, keys):
             one, span = _part(asset, spec, table, name, times)
             with source.read(one, span) as reading:
-                if span is None:
-                    slices = publish.of_one("", reading.batches)
+                if one.window is None or span is None:
+                    slices = publish.of_one(times[0], reading.batches)
                 else:
-                    assert one.window is not None
                     slices = publish.by_column(reading.batches, one.window.column, span.cadence)
                 named = ((join(time, name), batch) for time, batch in slices)
-                totals = {join(time, name): found for time, found in reading.totals.items()}
+                totals = reading.totals and {
+                    join(time, name): found for time, found in reading.totals.items()
+                }
                 asked = [join(time, name) for time in times]
                 for outcome in _land(work, asked, named, inspector, totals):
                     yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
+
+
+def _parts_at_once(
+    asset: Asset, spec: SourceSpec, keys: Sequence[str]
+) -> Iterable[tuple[str, Sequence[str]]]:
+    """Name and times of each reading: a run of partitions, or one where names ask for it."""
+    if asset.partitions is None:
+        return [("", [""])]
+    found = runs(asset.partitions, keys)
+    if spec.by_name:
+        return [(name, [time]) for name, times in found for time in times]
+    return found
 
 
 def _part(
     asset: Asset, spec: SourceSpec, table: Table, name: str, times: Sequence[str]
 ) -> tuple[Table, Span | None]:
     """What one query reads: the rows of a name, where there is one, over times without a gap."""
-    if name:
-        assert spec.window
-        assert spec.window.name
+    table = replace(table, of=_filled_in(asset, spec, join(times[0], name)))
+    if name and spec.window and spec.window.name:
         table = replace(table, equal={spec.window.name: name})
     cadence = asset.partitions.cadence if asset.partitions else None
-    if cadence is None:
+    if cadence is None or spec.by_name:
         return table, None
     return table, Span(window(cadence, times[0])[0], window(cadence, times[-1])[1], cadence)
+
+
+def _filled_in(asset: Asset, spec: SourceSpec, key: str) -> Described | None:
+    """Files, an index or an API as the partition `key` asks for them: templates filled in."""
+    if spec.described is None:
+        return None
+    if asset.partitions is None or asset.partitions.cadence is None:
+        return spec.described
+    from lake_assets.templates import filled
+
+    words = asset.partitions.words(key, key)
+    return type(spec.described).model_validate(filled(spec.described.model_dump(), words))
 
 
 def _drift(asset: Asset, table: Table, found: Sequence[SourceColumn]) -> Verdict:

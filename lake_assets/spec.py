@@ -38,6 +38,7 @@ from lake_assets.words import (
     iso_date,
     shape,
 )
+from resources.described import ApiSource, Described, FileSource, IndexSource
 from resources.settings import CONNECTIONS
 from resources.types import ColumnType, parse_type
 
@@ -240,9 +241,9 @@ class _Asset(_Made):
 
 
 class SourceSpec(_Asset):
-    """A table of a source system, copied into the lake as raw/<name>."""
+    """A table, files, an index or an API of a source system, copied into the lake as raw/<name>."""
 
-    model_config = either("table", "query")
+    model_config = either("table", "query", "file", "index", "api")
 
     connection: str = Field(
         description="a connection of the environment, for example hana_bw",
@@ -258,6 +259,9 @@ class SourceSpec(_Asset):
     local_query: Text | None = Field(
         None, description="the same SELECT for DuckDB, where the dialect cannot be translated"
     )
+    file: FileSource | None = Field(None, description="files on SFTP, HDFS or cloud storage")
+    index: IndexSource | None = Field(None, description="documents of Elasticsearch")
+    api: ApiSource | None = Field(None, description="what an open API answers")
     window: Window | None = None
     filter: Text | None = Field(None, description="an SQL condition over the declared columns")
     sums: list[ColumnName] = Field([], description="columns whose sums are reconciled")
@@ -267,9 +271,20 @@ class SourceSpec(_Asset):
 
     @model_validator(mode="after")
     def _source(self) -> SourceSpec:
-        if (self.table is None) == (self.query is None):
-            raise ValueError("give either table or query")
+        given = [key for key in ("table", "query", "file", "index", "api") if getattr(self, key)]
+        if len(given) != 1:
+            raise ValueError("give either table or query or file or index or api")
         return self
+
+    @property
+    def described(self) -> Described | None:
+        """What is read where it is no table."""
+        return self.file or self.index or self.api
+
+    @property
+    def by_name(self) -> bool:
+        """Whether a partition is asked for by names (of a file, in a request), not by a window."""
+        return self.window is None and (self.file is not None or self.api is not None)
 
 
 Offset = Annotated[int, Field(ge=-1000, le=0)]

@@ -33,7 +33,22 @@ from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Mistakes, Place, nearest
 
 #: Kinds of connection that hold tables.
-TABLE_KINDS = ("duckdb", "postgres", "mariadb", "hive", "hana", "sqlserver", "tibero")
+_TABLES = ("duckdb", "postgres", "mariadb", "hive", "hana", "sqlserver", "tibero")
+#: What a source names → the kinds of connection that have it.
+KINDS = {
+    "table": _TABLES,
+    "query": _TABLES,
+    "file": ("sftp", "hdfs", "storage"),
+    "index": ("elasticsearch",),
+    "api": ("http",),
+}
+WHAT = {
+    "table": "tables",
+    "query": "tables",
+    "file": "files",
+    "index": "indices",
+    "api": "API",
+}
 
 #: Types whose text can be checked without running the SQL.
 _CASTS = {
@@ -294,10 +309,13 @@ def _source(asset: Asset, spec: SourceSpec, settings: Settings | None) -> Iterat
             yield _in_sql(asset, ("filter",), spec.filter, problem)
     there = settings is not None and spec.connection in settings.connections
     kind = settings.connections[spec.connection].kind if settings and there else ""
-    if kind and kind not in TABLE_KINDS:
+    what = next(key for key in KINDS if getattr(spec, key) is not None)
+    if kind and kind not in KINDS[what]:
         assert settings is not None
-        what = f"the connection {spec.connection!r} is of kind {kind} in {settings.env!r}"
-        yield asset.mistake(("connection",), f"{what}, which has no tables", nearest("", DIALECTS))
+        is_of = f"the connection {spec.connection!r} is of kind {kind} in {settings.env!r}"
+        fitting = [name for name, one in settings.connections.items() if one.kind in KINDS[what]]
+        cure = nearest("", fitting) if fitting else f"a {what} needs {' or '.join(KINDS[what])}"
+        yield asset.mistake(("connection",), f"{is_of}, which has no {WHAT[what]}", cure)
     if spec.query is None:
         return
     dialect = DIALECTS.get(spec.connection)

@@ -133,6 +133,7 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sftp": (("host", "user"), ("port", "path", "password", "options")),
     "elasticsearch": (("url",), ("user", "password", "options")),
     "hdfs": (("url",), ("user", "password", "options")),
+    "storage": (("path",), ("user", "password", "options")),
     "webhook": (("url",), ("password", "options")),
 }
 
@@ -154,6 +155,7 @@ class Connection(_Strict):
         "sftp",
         "elasticsearch",
         "hdfs",
+        "storage",
         "webhook",
     ]
     path: PathText | None = None

@@ -14,6 +14,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from resources.described import Described, shown
 from resources.errors import PermanentError
 from resources.partition import Cadence
 from resources.types import ColumnType
@@ -50,7 +51,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Table:
-    """What to read. Either `table` (with `schema`) or `query`, both in the source's own names.
+    """What to read: `table` (with `schema`) or `query`, both in the source's own names, or `of`.
+
+    `of` describes what is no table: files, an index, an API, its templates filled in.
 
     `filter` is an SQL condition over the lake's column names, in DuckDB's dialect; `params` are
     the values of its `:name` placeholders (and of those in `query`). `equal` says what some columns
@@ -67,9 +70,12 @@ class Table:
     order_by: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
     params: Mapping[str, str | int | float | bool | date] = field(default_factory=dict)
+    of: Described | None = None
 
     @property
     def shown(self) -> str:
+        if self.of is not None:
+            return shown(self.of)
         return ".".join(filter(None, (self.schema, self.table))) or "(query)"
 
 
@@ -113,13 +119,14 @@ class Reading:
     `batches` have exactly the declared columns, in order, in their declared Arrow types. With a
     window they are sorted by the window column (then `order_by`), so partitions come one after
     another. `totals` maps partition key to totals, '' for a reading without window; partitions
-    without rows are absent. `reconciled` says how the totals relate to the rows: `same snapshot`
-    or `before and after`.
+    without rows are absent; None where the source cannot count (files, an API), which then watches
+    by itself that nothing changes. `reconciled` says how the totals relate to the rows: `same
+    snapshot` or `before and after`, or what was watched.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
-    totals: Mapping[str, Totals]
+    totals: Mapping[str, Totals] | None
     route: str
     reconciled: str
 
@@ -144,6 +151,7 @@ class Source(Protocol):
         ...
 
 
+#: Kind of connection → the module that reads it: `connect(name, connection) -> Source`.
 _MODULES = {
     "duckdb": "resources.duckdb_source",
     "hive": "resources.hive_source",
