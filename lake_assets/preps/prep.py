@@ -48,6 +48,7 @@ class Prep:
     `number` is its place in the old module (0: none). `rowwise`: a row of the result depends on
     one row of the frame alone, so a stream can be done batch by batch. `step`: may stand in a
     pipeline file. `learn` completes parameters that need the data before the columns are known.
+    `framed`: its first parameter is the frame.
     """
 
     name: str
@@ -58,11 +59,14 @@ class Prep:
     step: bool
     learn: Learn | None
     effect: EffectOf | None
+    framed: bool = True
 
     @property
     def signature(self) -> inspect.Signature:
         """Of what a step may set: without the frame."""
         whole = inspect.signature(self.function)
+        if not self.framed:
+            return whole
         return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
@@ -104,6 +108,18 @@ def prep(
         family = function.__module__.rpartition(".")[2]
         CATALOGUE[name] = Prep(name, number, family, called, rowwise, step, learn, effect)
         return called
+
+    return decorated
+
+
+def listed(number: int, family: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Put a function that takes no frame, and so is no step, into the catalogue as it is."""
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        name = function.__name__
+        own = family or function.__module__.rpartition(".")[2]
+        CATALOGUE[name] = Prep(name, number, own, function, False, False, None, None, framed=False)
+        return function
 
     return decorated
 
