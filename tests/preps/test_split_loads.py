@@ -6,7 +6,6 @@ others, a finished one is not touched again) and beyond.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -212,7 +211,12 @@ def test_midnights_around_a_clock_change() -> None:
         (
             "timestamptz",
             "TIMESTAMPTZ",
-            ["2025-06-30 14:59:59+00", "2025-06-30 15:00+00", "2025-07-01 14:59+00", "2025-07-02"],
+            [
+                "2025-06-30 14:59:59+00",
+                "2025-06-30 15:00:00+00",
+                "2025-07-01 14:59:59+00",
+                "2025-07-02",
+            ],
             [2, 3],
         ),
         ("date", "DATE", ["2025-06-30", "2025-07-01", "2025-07-01", "2025-07-02"], [2, 3]),
@@ -386,7 +390,7 @@ def test_progress() -> None:
 
 
 def test_a_word_that_is_none() -> None:
-    with pytest.raises(PrepError, match="'skip'.*refuse.*bucket"):
+    with pytest.raises(PrepError, match=r"'skip'.*refuse.*bucket"):
         filled().load(THREE, {}, nulls="skip")
 
 
@@ -438,7 +442,7 @@ def test_a_day_taken_out_of_the_ledger_is_loaded_again(tmp_path: Path) -> None:
     del ledger["2025-07-02"]
     assert lake.load(THREE, DayLedger(tmp_path / "days.txt")).loaded == (THREE[1],)
     assert len(ledger) == 2
-    assert os.listdir(tmp_path) == ["days.txt"]
+    assert [one.name for one in tmp_path.iterdir()] == ["days.txt"]
 
 
 # -- the catalogue
