@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from lake_assets import steps
 from lake_assets.models import declared
 from lake_assets.partition_spec import Partitions
 from lake_assets.pipeline import (
@@ -189,6 +190,8 @@ def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
         yield from _check_source(asset, spec)
         return
     yield from _check_aliases(asset, spec)
+    if isinstance(spec, DatasetSpec) and spec.steps:
+        yield from steps.check(asset, spec.steps)
     if isinstance(spec, ModelSpec):
         yield from declared.check_model(asset, spec)
         function = yield from function_of(asset, ("fit",), spec.fit)
