@@ -1,0 +1,1073 @@
+"""Cases of the functions on date columns, from preps' specification, written before the code.
+
+The examples of 01–11, 18, 24, 26 and 27 and beyond: leap days, year ends, zones, missing values,
+wrong types, names in Korean. What depends on years 1900–2100 as a whole is in
+`test_dates_properties.py`, calls on one date in `test_dates.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.preps.table import (
+    Case,
+    Column,
+    boolean,
+    category,
+    day,
+    dec,
+    f64,
+    i64,
+    instant,
+    refused,
+    stamp,
+    text,
+)
+
+# -- 01–11: a column replaced, or another beside it
+
+DAYS = day("2023-05-10", "2024-03-01", "2025-01-09", "2024-02-29", "2000-12-31", None)
+
+#: Function → what it makes of DAYS.
+OF_DAYS: dict[str, Column] = {
+    "before_last_day": day(
+        "2023-04-30", "2024-02-29", "2024-12-31", "2024-01-31", "2000-11-30", None
+    ),
+    "last_day": day("2023-05-31", "2024-03-31", "2025-01-31", "2024-02-29", "2000-12-31", None),
+    "today": DAYS,
+    "this_year": i64(2023, 2024, 2025, 2024, 2000, None),
+    "this_month": i64(5, 3, 1, 2, 12, None),
+    "before_year": i64(2023, 2024, 2024, 2024, 2000, None),
+    "before_month": i64(4, 2, 12, 1, 11, None),
+    "day": i64(10, 1, 9, 29, 31, None),
+    "before_year_month": i64(202304, 202402, 202412, 202401, 200011, None),
+    "this_year_month": i64(202305, 202403, 202501, 202402, 200012, None),
+}
+
+#: Instants at 15:00Z are the next day in Seoul: 2025-01-01, 2024-03-01 and 2025-07-01.
+INSTANTS = instant(
+    "2024-12-31T15:00:00+00:00", "2024-02-29T15:00:00+00:00", "2025-06-30T16:00:00+00:00", None
+)
+IN_SEOUL: dict[str, Column] = {
+    "before_last_day": day("2024-12-31", "2024-02-29", "2025-06-30", None),
+    "last_day": day("2025-01-31", "2024-03-31", "2025-07-31", None),
+    "today": day("2025-01-01", "2024-03-01", "2025-07-01", None),
+    "this_year": i64(2025, 2024, 2025, None),
+    "this_month": i64(1, 3, 7, None),
+    "before_year": i64(2024, 2024, 2025, None),
+    "before_month": i64(12, 2, 6, None),
+    "day": i64(1, 1, 1, None),
+    "before_year_month": i64(202412, 202402, 202506, None),
+    "this_year_month": i64(202501, 202403, 202507, None),
+}
+IN_UTC: dict[str, Column] = {
+    "today": day("2024-12-31", "2024-02-29", "2025-06-30", None),
+    "last_day": day("2024-12-31", "2024-02-29", "2025-06-30", None),
+    "this_year": i64(2024, 2024, 2025, None),
+    "day": i64(31, 29, 30, None),
+}
+
+#: Wall times are taken as they are, whatever the zone.
+STAMPS = stamp("2024-12-31T23:59:59.999999", "2024-02-29T00:00:00", None)
+
+EMPTY = {name: Column(column.type, ()) for name, column in OF_DAYS.items()}
+
+COLUMN_FORM = [
+    *(
+        Case(
+            f,
+            "dates",
+            {"d": DAYS, "x": i64(*range(6))},
+            {"column": "d"},
+            {"d": c, "x": i64(*range(6))},
+        )
+        for f, c in OF_DAYS.items()
+    ),
+    *(
+        Case(f, "into", {"d": DAYS}, {"column": "d", "into": "새"}, {"d": DAYS, "새": c})
+        for f, c in OF_DAYS.items()
+    ),
+    *(
+        Case(f, "instants in Seoul", {"d": INSTANTS}, {"column": "d"}, {"d": c})
+        for f, c in IN_SEOUL.items()
+    ),
+    *(
+        Case(f, "instants in UTC", {"d": INSTANTS}, {"column": "d", "tz": "UTC"}, {"d": c})
+        for f, c in IN_UTC.items()
+    ),
+    *(Case(f, "empty", {"d": day()}, {"column": "d"}, {"d": c}) for f, c in EMPTY.items()),
+    *(
+        Case(
+            f,
+            "text",
+            {"d": text("2025-07-01")},
+            {"column": "d"},
+            refused(f, "'d'", "text", "nominal_to_date"),
+        )
+        for f in OF_DAYS
+    ),
+    Case(
+        "last_day",
+        "wall times",
+        {"d": STAMPS},
+        {"column": "d"},
+        {"d": day("2024-12-31", "2024-02-29", None)},
+    ),
+    Case(
+        "today",
+        "wall times",
+        {"d": STAMPS},
+        {"column": "d"},
+        {"d": day("2024-12-31", "2024-02-29", None)},
+    ),
+    Case(
+        "before_last_day",
+        "wall times",
+        {"d": STAMPS},
+        {"column": "d", "tz": "UTC"},
+        {"d": day("2024-11-30", "2024-01-31", None)},
+    ),
+    Case(
+        "day", "wall times", {"d": STAMPS}, {"column": "d", "tz": "UTC"}, {"d": i64(31, 29, None)}
+    ),
+    Case(
+        "last_day", "one row", {"d": day("1900-02-01")}, {"column": "d"}, {"d": day("1900-02-28")}
+    ),
+    Case(
+        "last_day",
+        "century",
+        {"d": day("2000-02-01", "2100-02-01")},
+        {"column": "d"},
+        {"d": day("2000-02-29", "2100-02-28")},
+    ),
+    Case(
+        "last_day", "all missing", {"d": day(None, None)}, {"column": "d"}, {"d": day(None, None)}
+    ),
+    Case(
+        "before_last_day",
+        "before 1970",
+        {"d": day("1969-12-31", "1970-01-01")},
+        {"column": "d"},
+        {"d": day("1969-11-30", "1969-12-31")},
+    ),
+    Case(
+        "this_month",
+        "pad",
+        {"d": DAYS},
+        {"column": "d", "pad": True},
+        {"d": text("05", "03", "01", "02", "12", None)},
+    ),
+    Case(
+        "before_month",
+        "pad",
+        {"d": DAYS},
+        {"column": "d", "pad": True},
+        {"d": text("04", "02", "12", "01", "11", None)},
+    ),
+    Case(
+        "day",
+        "pad",
+        {"d": DAYS},
+        {"column": "d", "pad": True},
+        {"d": text("10", "01", "09", "29", "31", None)},
+    ),
+    Case(
+        "day",
+        "into itself",
+        {"d": DAYS, "x": i64(*range(6))},
+        {"column": "d", "into": "d"},
+        {"d": OF_DAYS["day"], "x": i64(*range(6))},
+    ),
+    Case(
+        "day",
+        "into what is there",
+        {"d": DAYS, "x": i64(*range(6))},
+        {"column": "d", "into": "x"},
+        refused("day", "'x'", "into"),
+    ),
+    Case(
+        "last_day",
+        "missing column",
+        {"calday": day("2025-07-01")},
+        {"column": "caldy"},
+        refused("last_day", "'caldy'", "calday"),
+    ),
+    Case(
+        "last_day",
+        "number",
+        {"d": i64(20250701)},
+        {"column": "d"},
+        refused("last_day", "integer", "numeric_to_date"),
+    ),
+    Case(
+        "last_day",
+        "boolean",
+        {"d": boolean(True)},
+        {"column": "d"},
+        refused("last_day", "binominal"),
+    ),
+    Case(
+        "last_day",
+        "unknown zone",
+        {"d": INSTANTS},
+        {"column": "d", "tz": "Asia/Soul"},
+        refused("last_day", "Asia/Soul", "Asia/Seoul"),
+    ),
+]
+
+# -- 11: the table of the specification, three methods
+
+WEEKS = day(
+    "2025-01-01",
+    "2025-02-01",
+    "2025-02-02",
+    "2025-02-03",
+    "2025-05-31",
+    "2025-06-01",
+    "2025-08-31",
+    "2025-12-29",
+    None,
+)
+ISO = (
+    i64(2025, 2025, 2025, 2025, 2025, 2025, 2025, 2026, None),
+    i64(1, 1, 1, 2, 5, 5, 8, 1, None),
+    i64(1, 5, 5, 1, 5, 5, 4, 1, None),
+)
+SIMPLE = i64(1, 1, 1, 1, 5, 1, 5, 5, None)
+SUNDAY = i64(1, 1, 2, 2, 5, 1, 6, 5, None)
+
+WEEK_OF_MONTH = [
+    Case(
+        "week_of_month",
+        "iso, in place of the column",
+        {"a": WEEKS, "x": i64(*range(9))},
+        {"column": "a"},
+        {"a_year": ISO[0], "a_month": ISO[1], "a_week": ISO[2], "x": i64(*range(9))},
+    ),
+    Case(
+        "week_of_month",
+        "iso into",
+        {"a": WEEKS},
+        {"column": "a", "into": "주차"},
+        {"a": WEEKS, "주차_year": ISO[0], "주차_month": ISO[1], "주차_week": ISO[2]},
+    ),
+    Case(
+        "week_of_month", "simple", {"a": WEEKS}, {"column": "a", "method": "simple"}, {"a": SIMPLE}
+    ),
+    Case(
+        "week_of_month",
+        "rows, Sunday first",
+        {"a": WEEKS},
+        {"column": "a", "method": "calendar_sunday"},
+        {"a": SUNDAY},
+    ),
+    Case(
+        "week_of_month",
+        "into",
+        {"a": WEEKS},
+        {"column": "a", "into": "w", "method": "simple"},
+        {"a": WEEKS, "w": SIMPLE},
+    ),
+    Case(
+        "week_of_month",
+        "wall times",
+        {"a": stamp("2025-06-01T23:59:00")},
+        {"column": "a"},
+        {"a_year": i64(2025), "a_month": i64(5), "a_week": i64(5)},
+    ),
+    Case(
+        "week_of_month",
+        "instants",
+        {"a": instant("2025-06-01T15:00:00+00:00")},
+        {"column": "a"},
+        {"a_year": i64(2025), "a_month": i64(6), "a_week": i64(1)},
+    ),
+    Case(
+        "week_of_month",
+        "empty",
+        {"a": day()},
+        {"column": "a"},
+        {"a_year": i64(), "a_month": i64(), "a_week": i64()},
+    ),
+    Case(
+        "week_of_month",
+        "unknown method",
+        {"a": WEEKS},
+        {"column": "a", "method": "calendar"},
+        refused("week_of_month", "'calendar'", "calendar_sunday", "simple"),
+    ),
+    Case(
+        "week_of_month",
+        "name taken",
+        {"a": day("2025-06-01"), "a_week": i64(1)},
+        {"column": "a"},
+        refused("week_of_month", "'a_week'"),
+    ),
+    Case(
+        "week_of_month",
+        "text",
+        {"a": text("2025-06-01")},
+        {"column": "a"},
+        refused("nominal_to_date"),
+    ),
+]
+
+# -- 18
+
+EPOCH = "1970-01-01T00:00:00+00:00"
+
+
+def to_date(name: str, given: Column, expect: Any, **params: Any) -> Case:
+    made = {"a": expect} if isinstance(expect, Column) else expect
+    return Case("numeric_to_date", name, {"a": given}, {"column": "a", **params}, made)
+
+
+NUMERIC_TO_DATE = [
+    to_date("example", i64(1000, None), instant("1970-01-01T00:00:01+00:00", None)),
+    to_date("offset", i64(0), instant("1970-01-01T01:00:00+00:00"), time_offset=3_600_000),
+    to_date("offset back", i64(0), instant("1969-12-31T23:59:59.999000+00:00"), time_offset=-1),
+    to_date("kept", i64(0), {"a": i64(0), "a_AS_DATE": instant(EPOCH)}, keep_old_attribute=True),
+    to_date(
+        "real",
+        f64(1500.0, None, float("nan")),
+        instant("1970-01-01T00:00:01.500000+00:00", None, None),
+    ),
+    to_date(
+        "a fraction is cut",
+        f64(1.9, -1.9, -0.5),
+        instant("1970-01-01T00:00:00.001000+00:00", "1969-12-31T23:59:59.999000+00:00", EPOCH),
+    ),
+    to_date(
+        "decimal",
+        dec("18,2", "1751328000123.99", "-1.99", None),
+        instant("2025-07-01T00:00:00.123000+00:00", "1969-12-31T23:59:59.999000+00:00", None),
+    ),
+    to_date("negative", i64(-1), instant("1969-12-31T23:59:59.999000+00:00")),
+    to_date("leap day", i64(1709164800000), instant("2024-02-29T00:00:00+00:00")),
+    to_date(
+        "ends",
+        i64(-62135596800000, 253402257600000),
+        instant("0001-01-01T00:00:00+00:00", "9999-12-31T12:00:00+00:00"),
+    ),
+    to_date(
+        "after 9999",
+        i64(0, 253402300800000),
+        refused("numeric_to_date", "'a'", "9999", "253402300800000"),
+    ),
+    to_date(
+        "before 0001", i64(-62135596800001), refused("numeric_to_date", "'a'", "-62135596800001")
+    ),
+    to_date("2^63 - 1", i64(2**63 - 1), refused("numeric_to_date", "'a'")),
+    to_date("the offset leads out", i64(253402300799999), refused("'a'"), time_offset=1),
+    to_date("infinite", f64(float("inf")), refused("numeric_to_date", "'a'")),
+    to_date("huge real", f64(1e300), refused("numeric_to_date", "'a'")),
+    to_date("empty", i64(), instant()),
+    to_date("all missing", i64(None), instant(None)),
+    to_date("text", text("1000"), refused("numeric_to_date", "'a'", "text", "numeric")),
+    to_date("missing column", i64(1), refused("'b'", "a"), column="b"),
+    to_date(
+        "yyyymmdd",
+        i64(20240229, 19991231, None),
+        day("2024-02-29", "1999-12-31", None),
+        unit="yyyymmdd",
+    ),
+    to_date("yyyymmdd real", f64(20240229.0, None), day("2024-02-29", None), unit="yyyymmdd"),
+    to_date(
+        "yyyymmdd kept",
+        i64(20250701),
+        {"a": i64(20250701), "a_AS_DATE": day("2025-07-01")},
+        unit="yyyymmdd",
+        keep_old_attribute=True,
+    ),
+    to_date(
+        "yyyymmdd impossible",
+        i64(20230229),
+        refused("numeric_to_date", "'a'", "20230229"),
+        unit="yyyymmdd",
+    ),
+    to_date("yyyymmdd month 13", i64(20231301), refused("'a'", "20231301"), unit="yyyymmdd"),
+    to_date("yyyymmdd negative", i64(-20230101), refused("'a'", "-20230101"), unit="yyyymmdd"),
+    to_date("yyyymmdd short", i64(230101), refused("'a'", "230101"), unit="yyyymmdd"),
+    to_date("yyyymmdd fraction", f64(20240229.5), refused("'a'", "20240229.5"), unit="yyyymmdd"),
+    to_date(
+        "yyyymmdd with an offset",
+        i64(20240229),
+        refused("time_offset", "yyyymmdd"),
+        unit="yyyymmdd",
+        time_offset=1,
+    ),
+    to_date("yyyymmdd empty", i64(), day(), unit="yyyymmdd"),
+    to_date(
+        "unknown unit",
+        i64(1),
+        refused("unit", "'seconds'", "millisecond", "yyyymmdd"),
+        unit="seconds",
+    ),
+    Case(
+        "numeric_to_date",
+        "name taken",
+        {"a": i64(0), "a_AS_DATE": i64(0)},
+        {"column": "a", "keep_old_attribute": True},
+        refused("'a_AS_DATE'"),
+    ),
+    Case(
+        "numeric_to_date",
+        "place kept",
+        {"x": i64(1), "a": i64(0), "y": i64(2)},
+        {"column": "a"},
+        {"x": i64(1), "a": instant(EPOCH), "y": i64(2)},
+    ),
+]
+
+# -- 24
+
+
+def parsed(name: str, format_: str | None, given: Column, expect: Any, **params: Any) -> Case:
+    made = {"a": expect} if isinstance(expect, Column) else expect
+    asked = {"column": "a", **({"date_format": format_} if format_ else {}), **params}
+    return Case("nominal_to_date", name, {"a": given}, asked, made)
+
+
+def unparsable(value: str, format_: str = "yyyy-MM-dd", **params: Any) -> list[Case]:
+    """The value is an error among good ones, and missing with errors="null"."""
+    told = refused("nominal_to_date", "'a'", repr(format_), repr(value))
+    nothing = {"date": day(None), "time": stamp(None), "date_time": instant(None)}
+    made = nothing[params.get("date_type", "date")]
+    name = f"{value!r} by {format_}"
+    return [
+        parsed(name, format_, text(None, value), told, **params),
+        parsed(f"{name}, null", format_, text(value), made, errors="null", **params),
+    ]
+
+
+AT = {"date_type": "date_time"}
+TIME = {"date_type": "time"}
+KOREAN = {"locale": "ko_KR"}
+
+NOMINAL_TO_DATE = [
+    parsed("example", "yyyy/MM/dd", text("2025/07/01", None), day("2025-07-01", None)),
+    parsed(
+        "example with time",
+        "dd.MM.yyyy HH:mm",
+        text("01.07.2025 09:00"),
+        instant("2025-07-01T00:00:00+00:00"),
+        **AT,
+        time_zone="Asia/Seoul",
+    ),
+    parsed(
+        "default format",
+        None,
+        text("2025-07-01", "2024-02-29", None),
+        day("2025-07-01", "2024-02-29", None),
+    ),
+    parsed(
+        "default format of date_time",
+        None,
+        text("2025-07-01 09:00:00"),
+        instant("2025-07-01T00:00:00+00:00"),
+        **AT,
+    ),
+    parsed("default format of time", None, text("09:30:01"), stamp("1970-01-01T09:30:01"), **TIME),
+    parsed(
+        "zone",
+        "yyyy-MM-dd HH:mm:ss",
+        text("2025-07-01 09:00:00", None),
+        instant("2025-07-01T13:00:00+00:00", None),
+        **AT,
+        time_zone="America/New_York",
+    ),
+    parsed(
+        "a time that daylight saving left out is none",
+        "yyyy-MM-dd HH:mm",
+        text("2025-03-09 02:30"),
+        instant(None),
+        **AT,
+        time_zone="America/New_York",
+        errors="null",
+    ),
+    parsed(
+        "a time that was twice is standard time",
+        "yyyy-MM-dd HH:mm",
+        text("2025-11-02 01:30", "2025-11-02 00:30"),
+        instant("2025-11-02T06:30:00+00:00", "2025-11-02T04:30:00+00:00"),
+        **AT,
+        time_zone="America/New_York",
+    ),
+    parsed(
+        "date of a text with time", "yyyy-MM-dd HH:mm", text("2025-07-01 23:59"), day("2025-07-01")
+    ),
+    parsed(
+        "time of a text with a date",
+        "yyyy-MM-dd HH:mm",
+        text("2025-07-01 23:59"),
+        stamp("1970-01-01T23:59:00"),
+        **TIME,
+    ),
+    parsed(
+        "milliseconds",
+        "yyyy-MM-dd'T'HH:mm:ss.SSS",
+        text("2025-07-01T09:00:00.123"),
+        instant("2025-07-01T00:00:00.123000+00:00"),
+        **AT,
+    ),
+    parsed(
+        "microseconds",
+        "yyyy-MM-dd HH:mm:ss.SSSSSS",
+        text("2025-07-01 09:00:00.000001"),
+        instant("2025-07-01T00:00:00.000001+00:00"),
+        **AT,
+    ),
+    parsed(
+        "digits alone", "yyyyMMdd", text("20250701", "19000228"), day("2025-07-01", "1900-02-28")
+    ),
+    parsed(
+        "digits alone with time",
+        "yyyyMMddHHmmss",
+        text("20250701090000"),
+        instant("2025-07-01T00:00:00+00:00"),
+        **AT,
+    ),
+    parsed(
+        "one or two digits",
+        "yyyy-M-d",
+        text("2025-7-1", "2025-12-31", "2025-07-01"),
+        day("2025-07-01", "2025-12-31", "2025-07-01"),
+    ),
+    parsed("month alone", "yyyy.MM", text("2025.07"), day("2025-07-01")),
+    parsed("year alone", "yyyy", text("2025"), day("2025-01-01")),
+    parsed(
+        "two digits of the year",
+        "yy-MM-dd",
+        text("25-07-01", "68-12-31", "69-01-01"),
+        day("2025-07-01", "2068-12-31", "1969-01-01"),
+    ),
+    parsed("quoted Korean", "yyyy'년' M'월' d'일'", text("2025년 7월 1일"), day("2025-07-01")),
+    parsed("Korean as it is", "yyyy년 MM월 dd일", text("2025년 07월 01일"), day("2025-07-01")),
+    parsed("a quote", "yyyy''MM", text("2025'07"), day("2025-07-01")),
+    parsed(
+        "signs of regular expressions are themselves",
+        "yyyy.MM(dd)",
+        text("2025.07(01)"),
+        day("2025-07-01"),
+    ),
+    parsed("per cent is itself", "yyyy%MM", text("2025%07"), day("2025-07-01")),
+    parsed(
+        "English month",
+        "dd/MMM/yyyy",
+        text("15/Feb/2012", "01/may/2025"),
+        day("2012-02-15", "2025-05-01"),
+    ),
+    parsed(
+        "English month in full",
+        "MMMM d, yyyy",
+        text("February 15, 2012", "May 1, 2025"),
+        day("2012-02-15", "2025-05-01"),
+    ),
+    parsed(
+        "Korean month",
+        "yyyy MMM d",
+        text("2025 7월 1", "2025 12월 31"),
+        day("2025-07-01", "2025-12-31"),
+        **KOREAN,
+    ),
+    parsed(
+        "Korean weekday",
+        "yyyy-MM-dd(EEE)",
+        text("2025-07-01(화)", "2025-07-06(일)"),
+        day("2025-07-01", "2025-07-06"),
+        **KOREAN,
+    ),
+    parsed(
+        "Korean weekday in full",
+        "yyyy-MM-dd EEEE",
+        text("2025-07-01 화요일"),
+        day("2025-07-01"),
+        **KOREAN,
+    ),
+    parsed("English weekday", "EEE, dd MMM yyyy", text("Tue, 01 Jul 2025"), day("2025-07-01")),
+    parsed(
+        "morning and afternoon",
+        "yyyy-MM-dd hh:mm a",
+        text("2025-07-01 12:30 AM", "2025-07-01 12:30 PM", "2025-07-01 09:05 pm"),
+        instant(
+            "2025-06-30T15:30:00+00:00", "2025-07-01T03:30:00+00:00", "2025-07-01T12:05:00+00:00"
+        ),
+        **AT,
+    ),
+    parsed(
+        "오전, 오후",
+        "yyyy-MM-dd a h:mm",
+        text("2025-07-01 오전 9:00", "2025-07-01 오후 12:00"),
+        instant("2025-07-01T00:00:00+00:00", "2025-07-01T03:00:00+00:00"),
+        **AT,
+        **KOREAN,
+    ),
+    parsed(
+        "offset",
+        "yyyy-MM-dd'T'HH:mm:ssXXX",
+        text("2025-07-01T00:00:00+09:00", "2025-07-01T00:00:00Z"),
+        instant("2025-06-30T15:00:00+00:00", "2025-07-01T00:00:00+00:00"),
+        **AT,
+    ),
+    parsed(
+        "offset without a colon",
+        "yyyy-MM-dd HH:mm:ss Z",
+        text("2025-07-01 00:00:00 -0530"),
+        instant("2025-07-01T05:30:00+00:00"),
+        **AT,
+    ),
+    parsed(
+        "the date of an instant is the zone's",
+        "yyyy-MM-dd'T'HH:mm:ssXXX",
+        text("2025-06-30T16:00:00Z"),
+        day("2025-07-01"),
+    ),
+    parsed("leap days", None, text("2000-02-29", "2024-02-29"), day("2000-02-29", "2024-02-29")),
+    parsed(
+        "ends",
+        None,
+        text("0001-01-01", "1900-01-01", "9999-12-31"),
+        day("0001-01-01", "1900-01-01", "9999-12-31"),
+    ),
+    parsed(
+        "category",
+        None,
+        category("2025-07-01", "2025-07-01", None),
+        day("2025-07-01", "2025-07-01", None),
+    ),
+    parsed(
+        "kept",
+        None,
+        text("2025-07-01"),
+        {"a": day("2025-07-01"), "a_old": text("2025-07-01")},
+        keep_old_attribute=True,
+    ),
+    parsed("empty", None, text(), day()),
+    parsed("empty date_time", None, text(), instant(), **AT),
+    parsed("empty time", None, text(), stamp(), **TIME),
+    parsed("all missing", None, text(None, None), day(None, None)),
+    parsed(
+        "good ones stay with errors null",
+        None,
+        text("2025-07-01", "x", None),
+        day("2025-07-01", None, None),
+        errors="null",
+    ),
+    *(
+        case
+        for value in (
+            "2023-02-29",
+            "1900-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "2024-01-00",
+            "2024-04-31",
+            "2024-01-32",
+            "2025-7-1",
+            "2025-07-01x",
+            "2025-07-01 ",
+            " 2025-07-01",
+            "2025- 7-01",
+            "+025-07-01",
+            "-025-07-01",
+            "2025-07-1",
+            "2025/07/01",
+            "2025-07-01T00:00",
+            "20250701",
+            "",
+            "없음",
+            "0000-01-01",
+            "２０２５-07-01",
+        )
+        for case in unparsable(value)
+    ),
+    *unparsable("2025/02/29", "yyyy/MM/dd"),
+    *unparsable("2025/7/01 ", "yyyy/MM/dd"),
+    *unparsable("20250229", "yyyyMMdd"),
+    *unparsable("2025071", "yyyyMMdd"),
+    *unparsable("31.06.2025", "dd.MM.yyyy"),
+    *unparsable("2025-02-29", "yyyy-M-d"),
+    *unparsable("2025-07-01(월)", "yyyy-MM-dd(EEE)", **KOREAN),
+    *unparsable("2025-07-01(Tue)", "yyyy-MM-dd(EEE)", **KOREAN),
+    *unparsable("01/Foo/2025", "dd/MMM/yyyy"),
+    *unparsable("2025-07-01 24:00", "yyyy-MM-dd HH:mm", **AT),
+    *unparsable("2025-07-01 09:60", "yyyy-MM-dd HH:mm", **AT),
+    *unparsable("2025-02-29 09:00", "yyyy-MM-dd HH:mm", **AT),
+    *unparsable("2025-07-01 09:00:60", "yyyy-MM-dd HH:mm:ss", **AT),
+    *unparsable("2025-07-01 13:00 PM", "yyyy-MM-dd hh:mm a", **AT),
+    *unparsable("2025-07-01 00:00 AM", "yyyy-MM-dd hh:mm a", **AT),
+    *unparsable("25:00:00", "HH:mm:ss", **TIME),
+    parsed(
+        "a pattern of no field", "'x'", text("x"), refused("nominal_to_date", "date_format", "yyyy")
+    ),
+    parsed("unknown letter", "yyyy-mm-DD b", text("x"), refused("date_format", "'b'")),
+    parsed(
+        "a letter that only writes",
+        "YYYY-MM-dd",
+        text("x"),
+        refused("date_format", "'YYYY'", "yyyy"),
+    ),
+    parsed("open quote", "yyyy'년", text("x"), refused("date_format", "quote")),
+    parsed("widths that flow together", "yyyyMd", text("x"), refused("date_format", "'M'", "MM")),
+    parsed("fraction of a second", "HH:mm:ss.S", text("x"), refused("date_format", "SSS"), **TIME),
+    parsed(
+        "hours to 12 without a or b", "hh:mm", text("x"), refused("date_format", "HH", "a"), **TIME
+    ),
+    parsed("strptime instead", "%Y-%m-%d", text("x"), refused("date_format", "yyyy-MM-dd")),
+    parsed(
+        "unknown type",
+        None,
+        text("x"),
+        refused("date_type", "'datetime'", "date_time"),
+        date_type="datetime",
+    ),
+    parsed(
+        "unknown locale", None, text("x"), refused("locale", "'kr_KO'", "ko_KR"), locale="kr_KO"
+    ),
+    parsed(
+        "unknown zone",
+        None,
+        text("x"),
+        refused("time_zone", "Asia/Soul", "Asia/Seoul"),
+        time_zone="Asia/Soul",
+    ),
+    parsed(
+        "unknown errors",
+        None,
+        text("x"),
+        refused("errors", "'ignore'", "raise", "null"),
+        errors="ignore",
+    ),
+    parsed(
+        "number",
+        None,
+        i64(20250701),
+        refused("nominal_to_date", "'a'", "integer", "numeric_to_date"),
+    ),
+    parsed("missing column", None, text("x"), refused("'날짜'", "a"), column="날짜"),
+    Case(
+        "nominal_to_date",
+        "name taken",
+        {"a": text("2025-07-01"), "a_old": i64(0)},
+        {"column": "a", "keep_old_attribute": True},
+        refused("'a_old'"),
+    ),
+    Case(
+        "nominal_to_date",
+        "place kept",
+        {"x": i64(1), "a": text("2025-07-01"), "y": i64(2)},
+        {"column": "a"},
+        {"x": i64(1), "a": day("2025-07-01"), "y": i64(2)},
+    ),
+]
+
+# -- 26: all units and parents in one table
+
+MOMENTS = stamp(
+    "2025-07-01T23:30:15.250000",
+    "1970-01-01T00:00:00",
+    "1969-12-31T23:59:59.999000",
+    "2024-12-31T01:02:03.004999",
+    None,
+)
+
+#: (time_unit, relative_to) → of MOMENTS. Tuesday, Thursday, Wednesday, Tuesday.
+OF_MOMENTS: dict[tuple[str, str], Column] = {
+    ("millisecond", "second"): i64(250, 0, 999, 4, None),
+    ("millisecond", "epoch"): i64(1751412615250, 0, -1, 1735606923004, None),
+    ("second", "minute"): i64(15, 0, 59, 3, None),
+    ("second", "hour"): i64(1815, 0, 3599, 123, None),
+    ("second", "day"): i64(84615, 0, 86399, 3723, None),
+    ("second", "epoch"): i64(1751412615, 0, -1, 1735606923, None),
+    ("minute", "hour"): i64(30, 0, 59, 2, None),
+    ("minute", "day"): i64(1410, 0, 1439, 62, None),
+    ("minute", "epoch"): i64(29190210, 0, -1, 28926782, None),
+    ("hour", "day"): i64(23, 0, 23, 1, None),
+    ("hour", "epoch"): i64(486503, 0, -1, 482113, None),
+    ("day", "week"): i64(3, 5, 4, 3, None),
+    ("day", "month"): i64(1, 1, 31, 31, None),
+    ("day", "year"): i64(182, 1, 365, 366, None),
+    ("day", "epoch"): i64(20270, 0, -1, 20088, None),
+    ("week", "month"): i64(1, 1, 5, 5, None),
+    ("week", "year"): i64(27, 1, 1, 1, None),
+    ("week", "epoch"): i64(2895, 0, -1, 2869, None),
+    ("month", "quarter"): i64(1, 1, 3, 3, None),
+    ("month", "year"): i64(7, 1, 12, 12, None),
+    ("month", "epoch"): i64(667, 1, 0, 660, None),
+    ("quarter", "year"): i64(3, 1, 4, 4, None),
+    ("quarter", "epoch"): i64(223, 1, 0, 220, None),
+    ("half year", "year"): i64(2, 1, 2, 2, None),
+    ("half year", "epoch"): i64(112, 1, 0, 110, None),
+    ("year", "epoch"): i64(55, 0, -1, 54, None),
+    ("year", "era"): i64(2025, 1970, 1969, 2024, None),
+}
+DEFAULT_PARENTS = {
+    "millisecond": "second",
+    "second": "minute",
+    "minute": "hour",
+    "hour": "day",
+    "day": "month",
+    "week": "year",
+    "month": "year",
+    "quarter": "year",
+    "half year": "year",
+    "year": "era",
+}
+
+
+def counted(name: str, unit: str | None, given: Column, expect: Any, **params: Any) -> Case:
+    made = {"a": expect} if isinstance(expect, Column) else expect
+    asked = {"column": "a", **({"time_unit": unit} if unit else {}), **params}
+    return Case("date_to_numeric", name, {"a": given}, asked, made)
+
+
+DATE_TO_NUMERIC = [
+    *(
+        counted(f"{unit} of {parent}", unit, MOMENTS, c, relative_to=parent)
+        for (unit, parent), c in OF_MOMENTS.items()
+    ),
+    *(
+        counted(f"{unit}, default", unit, MOMENTS, OF_MOMENTS[unit, parent])
+        for unit, parent in DEFAULT_PARENTS.items()
+    ),
+    counted("milliseconds by default", None, MOMENTS, OF_MOMENTS["millisecond", "second"]),
+    counted("example", "day", day("2012-02-15"), i64(15), relative_to="month"),
+    counted("example of the year", "day", day("2012-02-15"), i64(46), relative_to="year"),
+    counted(
+        "leap year's end",
+        "day",
+        day("2024-12-31", "1900-12-31", "2000-12-31"),
+        i64(366, 365, 366),
+        relative_to="year",
+    ),
+    counted(
+        "a date has no time", "minute", day("2025-07-01", None), i64(0, None), relative_to="day"
+    ),
+    counted("a date has no milliseconds", None, day("2025-07-01", None), i64(0, None)),
+    counted(
+        "a date's epoch",
+        None,
+        day("1970-01-02", "1969-12-31", None),
+        i64(86400000, -86400000, None),
+        relative_to="epoch",
+    ),
+    counted(
+        "a date's days",
+        "day",
+        day("1970-01-02", "1969-12-31", "1900-01-01"),
+        i64(1, -1, -25567),
+        relative_to="epoch",
+    ),
+    counted(
+        "a Sunday is 1",
+        "day",
+        day("2025-06-01", "2025-05-31", "1967-01-01"),
+        i64(1, 7, 1),
+        relative_to="week",
+    ),
+    counted(
+        "weeks are rows of the calendar",
+        "week",
+        day("2025-02-01", "2025-02-02", "2025-08-31"),
+        i64(1, 2, 6),
+        relative_to="month",
+    ),
+    counted(
+        "the last week is the next year's first",
+        "week",
+        day("2025-12-27", "2025-12-28", "2026-01-01", "2022-12-31", "2023-01-01"),
+        i64(52, 1, 1, 53, 1),
+    ),
+    counted("instants in Seoul", "hour", instant("2025-06-30T16:00:00+00:00", None), i64(1, None)),
+    counted(
+        "instants in UTC", "hour", instant("2025-06-30T16:00:00+00:00"), i64(16), time_zone="UTC"
+    ),
+    counted(
+        "an instant's epoch has no zone",
+        "second",
+        instant("1970-01-01T00:00:01+00:00", "1969-12-31T23:59:59.500000+00:00"),
+        i64(1, -1),
+        relative_to="epoch",
+    ),
+    counted(
+        "an instant's year is the zone's",
+        "year",
+        instant("2024-12-31T15:00:00+00:00"),
+        i64(2025),
+        relative_to="era",
+    ),
+    counted(
+        "kept",
+        "day",
+        day("2025-07-09"),
+        {"a": day("2025-07-09"), "a_day": i64(9)},
+        keep_old_attribute=True,
+    ),
+    counted(
+        "kept, half year",
+        "half year",
+        day("2025-07-09"),
+        {"a": day("2025-07-09"), "a_half year": i64(2)},
+        keep_old_attribute=True,
+    ),
+    counted("empty", "day", day(), i64()),
+    counted("empty instants", "hour", instant(), i64()),
+    counted("all missing", "day", day(None), i64(None)),
+    counted("unknown unit", "days", day("2025-07-01"), refused("time_unit", "'days'", "'day'")),
+    counted(
+        "unknown parent",
+        "day",
+        day("2025-07-01"),
+        refused("relative_to", "'quarter'", "week, month, year, epoch"),
+        relative_to="quarter",
+    ),
+    counted(
+        "text",
+        "day",
+        text("2025-07-01"),
+        refused("date_to_numeric", "'a'", "text", "nominal_to_date"),
+    ),
+    counted("missing column", "day", day("2025-07-01"), refused("'b'"), column="b"),
+    Case(
+        "date_to_numeric",
+        "name taken",
+        {"a": day("2025-07-01"), "a_day": i64(0)},
+        {"column": "a", "time_unit": "day", "keep_old_attribute": True},
+        refused("'a_day'"),
+    ),
+]
+
+# -- 27
+
+
+def written(name: str, format_: str, given: Column, expect: Any, **params: Any) -> Case:
+    made = {"a": expect} if isinstance(expect, Column) else expect
+    asked = {"column": "a", "date_format": format_, **params}
+    return Case("date_to_nominal", name, {"a": given}, asked, made)
+
+
+ONE = day("2025-07-01", None)
+NIGHT = stamp(
+    "2025-07-01T00:05:09.007000", "2025-07-01T12:00:00", "2025-12-31T23:59:59.999999", None
+)
+
+DATE_TO_NOMINAL = [
+    written("example", "yyyy.MM", ONE, text("2025.07", None)),
+    written("example in Korean", "yyyy'년'", ONE, text("2025년", None)),
+    written("Korean as it is", "yyyy년 M월 d일", ONE, text("2025년 7월 1일", None)),
+    written(
+        "ISO",
+        "yyyy-MM-dd",
+        day("2025-07-01", "1900-12-31", "0001-02-03"),
+        text("2025-07-01", "1900-12-31", "0001-02-03"),
+    ),
+    written("digits alone", "yyyyMMdd", ONE, text("20250701", None)),
+    written("two digits of the year", "yy", day("2025-07-01", "2003-01-01"), text("25", "03")),
+    written(
+        "week year is not year",
+        "YYYY|yyyy|ww|w|W",
+        day("2025-12-27", "2025-12-28", "2025-01-01"),
+        text("2025|2025|52|52|4", "2026|2025|01|1|5", "2025|2025|01|1|1"),
+    ),
+    written("time", "HH:mm:ss", NIGHT, text("00:05:09", "12:00:00", "23:59:59", None)),
+    written("milliseconds are cut", "ss.SSS", NIGHT, text("09.007", "00.000", "59.999", None)),
+    written("microseconds", "SSSSSS", NIGHT, text("007000", "000000", "999999", None)),
+    written(
+        "hours to 12",
+        "h hh K k kk a",
+        NIGHT,
+        text("12 12 0 24 24 AM", "12 12 0 12 12 PM", "11 11 11 23 23 PM", None),
+    ),
+    written(
+        "오전, 오후",
+        "a h:mm",
+        NIGHT,
+        text("오전 12:05", "오후 12:00", "오후 11:59", None),
+        **KOREAN,
+    ),
+    written("a date has no time", "HH:mm:ss.SSS", ONE, text("00:00:00.000", None)),
+    written(
+        "English names",
+        "EEE EEEE MMM MMMM",
+        day("2025-07-01", "2025-06-01", None),
+        text("Tue Tuesday Jul July", "Sun Sunday Jun June", None),
+    ),
+    written(
+        "Korean names",
+        "EEE EEEE MMM MMMM",
+        day(
+            "2025-06-30",
+            "2025-07-01",
+            "2025-07-02",
+            "2025-07-03",
+            "2025-07-04",
+            "2025-07-05",
+            "2025-07-06",
+        ),
+        text(
+            "월 월요일 6월 6월",
+            "화 화요일 7월 7월",
+            "수 수요일 7월 7월",
+            "목 목요일 7월 7월",
+            "금 금요일 7월 7월",
+            "토 토요일 7월 7월",
+            "일 일요일 7월 7월",
+        ),
+        **KOREAN,
+    ),
+    written("number of the weekday", "u", day("2025-06-30", "2025-07-06"), text("1", "7")),
+    written("day of the year", "D DDD", day("2025-01-01", "2024-12-31"), text("1 001", "366 366")),
+    written("quotes", "''yy''", ONE, text("'25'", None)),
+    written("per cent is itself", "yyyy%m%%", stamp("2025-07-01T00:05:00"), text("2025%5%%")),
+    written(
+        "instants in Seoul",
+        "yyyy-MM-dd HH:mm",
+        INSTANTS,
+        text("2025-01-01 00:00", "2024-03-01 00:00", "2025-07-01 01:00", None),
+    ),
+    written(
+        "instants in UTC",
+        "yyyy-MM-dd HH:mm",
+        INSTANTS,
+        text("2024-12-31 15:00", "2024-02-29 15:00", "2025-06-30 16:00", None),
+        time_zone="UTC",
+    ),
+    written(
+        "kept",
+        "yyyy",
+        day("2025-07-01"),
+        {"a": day("2025-07-01"), "a_nominal": text("2025")},
+        keep_old_attribute=True,
+    ),
+    written("empty", "yyyy", day(), text()),
+    written("empty instants", "HH", instant(), text()),
+    written("all missing", "yyyy.MM.dd", day(None), text(None)),
+    written("words alone", "'날짜'", ONE, refused("date_format")),
+    written("unknown letter", "yyyy-bb", ONE, refused("date_format", "'bb'")),
+    written("open quote", "yyyy'년", ONE, refused("date_format", "quote")),
+    written("strftime instead", "%Y", ONE, refused("date_format", "yyyy")),
+    written("unknown locale", "yyyy", ONE, refused("locale", "'ko'", "ko_KR"), locale="ko"),
+    written(
+        "text",
+        "yyyy",
+        text("2025-07-01"),
+        refused("date_to_nominal", "'a'", "text", "nominal_to_date"),
+    ),
+    written("missing column", "yyyy", ONE, refused("'b'"), column="b"),
+    Case(
+        "date_to_nominal",
+        "name taken",
+        {"a": ONE, "a_nominal": i64(0, 0)},
+        {"column": "a", "date_format": "yyyy", "keep_old_attribute": True},
+        refused("'a_nominal'"),
+    ),
+]
+
+CASES: list[Case] = [
+    *COLUMN_FORM,
+    *WEEK_OF_MONTH,
+    *NUMERIC_TO_DATE,
+    *NOMINAL_TO_DATE,
+    *DATE_TO_NUMERIC,
+    *DATE_TO_NOMINAL,
+]
