@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -68,6 +70,21 @@ _IS_OF: dict[str, Callable[[Any], bool]] = {
 }
 
 
+#: What `chosen` found, where lineage asks.
+_HEARD: ContextVar[set[str] | None] = ContextVar("_HEARD", default=None)
+
+
+@contextmanager
+def heard() -> Iterator[set[str]]:
+    """The columns that functions choose while it is open, whatever chose them."""
+    found: set[str] = set()
+    token = _HEARD.set(found)
+    try:
+        yield found
+    finally:
+        _HEARD.reset(token)
+
+
 def chosen(
     function: str,
     frame: Frame,
@@ -82,6 +99,20 @@ def chosen(
     types that the function takes; a column named outright that is of another is a PrepError, one
     that a selector finds is left out. `function` is for the message.
     """
+    found = _resolved(function, frame, columns, default, only)
+    listener = _HEARD.get()
+    if listener is not None:
+        listener.update(found)
+    return found
+
+
+def _resolved(
+    function: str,
+    frame: Frame,
+    columns: Columns | None,
+    default: ValueType | None,
+    only: ValueType | Sequence[ValueType] | None,
+) -> list[str]:
     schema = frame.collect_schema()
     kinds = (only,) if isinstance(only, str) else tuple(only or ())
 
