@@ -44,6 +44,15 @@ from resources.types import ColumnType, parse_type
 
 Pii = Literal["none", "masked", "secret"]
 
+#: A column of an asset, as lineage names it.
+Origin = Annotated[
+    str,
+    Match(
+        r"(raw|prep|model)/[a-z][a-z0-9_]*\.[a-z_][a-z0-9_]*",
+        "write a column of an input as raw/<table>.<column>, prep/<dataset>.<column> …",
+    ),
+]
+
 
 def _column(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
@@ -61,6 +70,14 @@ class ColumnSpec(Strict):
     description: str | None = None
     pii: Pii = Field(
         "none", description="masked: shown as ***; secret: not even its length is shown"
+    )
+    # Left out of what is digested as an asset's code: it says where rows come from, not which.
+    from_: list[Origin] | None = Field(
+        None,
+        alias="from",
+        exclude=True,
+        description="of a dataset: the columns of its inputs that it comes of, "
+        "[raw/bw_sales.amount]; for lineage, where it cannot be read from SQL and steps",
     )
 
     @property
