@@ -182,6 +182,16 @@ def _bound(
     return columns
 
 
+def sql_types(asset: Asset, sql: str, by_key: Mapping[str, Input]) -> dict[str, ColumnType]:
+    """The columns that SQL over the asset's inputs gives, as far as the lake has their types."""
+    tables = {alias: _readable(by_key[key]) for alias, key in asset.inputs.items()}
+    found, problems = _held(sql, tables, _values(asset))
+    if found is None:
+        raise PermanentError(f"{asset.key}: {problems[0].what}")
+    named = {name: _lake_type(kind) for name, kind in found if _lake_type(kind) != kind}
+    return {name: parse_type(kind) for name, kind in named.items()}
+
+
 def _held(
     sql: str, tables: Mapping[str, Mapping[str, str]], values: Mapping[str, Any]
 ) -> tuple[list[tuple[str, str]] | None, list[_Problem]]:
