@@ -1,0 +1,110 @@
+"""Texts cut into parts as Java's `String.split` does, on every engine.
+
+Here: what a pattern finds becomes one character, at which all engines can cut. Not here: which
+columns are made of the parts (`split_columns` in `text.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import narwhals.stable.v2 as nw
+
+from lake_assets.preps.prep import Frame, PrepError
+from lake_assets.preps.regex import literal, portable
+from lake_assets.preps.values import NO_VALUE
+
+#: Stands for what a pattern found: Unicode reserves it for use within a program.
+_CUT = "\ufdd0"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Where texts are cut: at `expression`, which becomes `mark` where it is not that already."""
+
+    expression: str
+    mark: str
+    fixed: bool
+
+
+def pattern_of(function: str, parameter: str, given: str) -> Pattern:
+    """The pattern; PrepError if it finds the empty text or engines read it differently."""
+    expression = portable(function, parameter, given)
+    if re.search(expression, ""):
+        raise PrepError(
+            f"{function}: {parameter} {given!r} finds the empty text, so it would cut everywhere. "
+            r"Give what stands between the parts, such as ',', '\s+' or '\|'."
+        )
+    text = literal(given)
+    if text is None:
+        return Pattern(expression, _CUT, fixed=False)
+    if len(text) == 1 and re.escape(text) == text:  # Spark cuts at an expression
+        return Pattern(text, text, fixed=True)
+    return Pattern(text, _CUT, fixed=True)
+
+
+def java_split(pattern: Pattern, text: str) -> list[str]:
+    """Inner and leading empty parts stay, those at the end go; '' is one part, ',' is none."""
+    expression = re.escape(pattern.expression) if pattern.fixed else pattern.expression
+    left = re.sub(expression, _CUT, text).rstrip(_CUT)
+    return left.split(_CUT) if left or not text else []
+
+
+def marked(frame: Frame, names: Sequence[str], pattern: Pattern) -> Frame:
+    """Texts with one mark at each cut, none at their end; missing where no part is left.
+
+    In steps: within one, Polars would replace twice.
+    """
+    if pattern.expression != pattern.mark:
+        frame = frame.with_columns(
+            nw.col(name).str.replace_all(pattern.expression, pattern.mark, literal=pattern.fixed)
+            for name in names
+        )
+    # Not strip_chars_end: Spark's would take a mark before a last end of line.
+    bare = {name: nw.col(name).str.replace_all(f"{pattern.mark}+\\z", "") for name in names}
+    return frame.with_columns(
+        nw.when((one != "") | (nw.col(name) == "")).then(one).alias(name)
+        for name, one in bare.items()
+    )
+
+
+def counted(frame: Frame, names: Sequence[str], mark: str) -> dict[str, int]:
+    """Column → the most parts in any row of marked texts, 0 where all are missing. One query."""
+    if not names:
+        return {}
+    most = frame.select(nw.col(name).str.split(mark).list.len().max() for name in names)
+    found = most.collect() if isinstance(most, nw.LazyFrame) else most
+    return {name: int(found[name].to_list()[0] or 0) for name in names}
+
+
+def listed(frame: Frame, counts: Mapping[str, int], mark: str) -> Frame:
+    """Marked texts as lists, each as long as its column's count at least.
+
+    Beyond a list's end Polars, Arrow and Spark raise, DuckDB gives a null: so what is short is
+    filled with `NO_VALUE`, before it is a list.
+    """
+    filled = {
+        name: nw.concat_str(nw.col(name), nw.lit((mark + NO_VALUE) * (count - 1)))
+        for name, count in counts.items()
+    }
+    return frame.with_columns(one.str.split(mark).alias(name) for name, one in filled.items())
+
+
+def part(name: str, index: int) -> nw.Expr:
+    """One part of `listed`, missing where the row has fewer."""
+    one = nw.col(name).list.get(index)
+    return nw.when(one != NO_VALUE).then(one)
+
+
+def enclosed(frame: Frame, names: Sequence[str], mark: str) -> Frame:
+    """Marked texts with a mark at both ends."""
+    return frame.with_columns(
+        nw.concat_str(nw.lit(mark), nw.col(name), nw.lit(mark)).alias(name) for name in names
+    )
+
+
+def has_part(name: str, value: str, mark: str) -> nw.Expr:
+    """Whether `value` is a part of `enclosed`, false where the text is missing."""
+    return nw.col(name).str.contains(mark + value + mark, literal=True).fill_null(False)
