@@ -171,7 +171,7 @@ def _run(of_file: Run, of_asset: Run | None) -> Run:
 WINDOW_TYPES = {
     "date": ("date",),
     "timestamp": ("timestamp", "timestamptz"),
-    "yyyymmdd": ("string",),
+    "yyyymmdd": ("string", "int32", "int64", "decimal(8,0)"),
 }
 
 

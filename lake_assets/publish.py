@@ -160,8 +160,8 @@ def by_column(batches: Iterable[pa.RecordBatch], column: str, cadence: Cadence) 
     """Cut batches sorted by `column` where its partition changes.
 
     `column` is a date, a timestamp (naive: Asia/Seoul wall time; with zone: converted to it) or
-    text YYYYMMDD. Slices share memory with their batch. NULL in the column: PermanentError, as no
-    partition holds such a row.
+    YYYYMMDD, a text or a number. Slices share memory with their batch. NULL in the column:
+    PermanentError, as no partition holds such a row.
     """
     for batch in batches:
         if batch.num_rows == 0:
@@ -245,7 +245,7 @@ def _times(values: pa.Array, column: str, cadence: Cadence) -> np.ndarray[Any, A
     elif pa.types.is_date(values.type):
         days = np.from_dlpack(values.cast(pa.int32())).astype("datetime64[D]")
     else:
-        days = _text_days(values, column)
+        days = _written_days(values, column)
     if cadence == "weekly":
         # Day 0, 1970-01-01, was a Thursday: three days after Monday.
         mondays: np.ndarray[Any, Any] = days - (days.astype(np.int64) + 3) % 7
@@ -259,11 +259,11 @@ def _text_day(text: str) -> date:
     return date(int(text[:4]), int(text[4:6]), int(text[6:]))
 
 
-def _text_days(values: pa.Array, column: str) -> np.ndarray[Any, Any]:
-    """YYYYMMDD text as days. Only the distinct values are parsed: a day has thousands of rows."""
+def _written_days(values: pa.Array, column: str) -> np.ndarray[Any, Any]:
+    """YYYYMMDD as days. Only the distinct values are parsed: a day has thousands of rows."""
     encoded = values.dictionary_encode()
     known = []
-    for text in encoded.dictionary.to_pylist():
+    for text in encoded.dictionary.cast(pa.string()).to_pylist():
         try:
             known.append(_text_day(text))
         except ValueError:

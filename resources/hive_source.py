@@ -252,7 +252,8 @@ class HiveSource(TableReader):
             length = {"yyyymmdd": 100}.get(kind.kind, 13 if span.cadence == "hourly" else 10)
             group = [f"substring(CAST({field.sql} AS STRING), 1, {length})"]
             if not self._bounds_itself(table):
-                inside = sql.window_condition(field.sql, kind.kind, span, "hive")
+                number = self._exact(field.found)
+                inside = sql.window_condition(field.sql, kind.kind, span, "hive", number=number)
                 where.append(f"({inside}) OR {field.sql} IS NULL")
         source = sql.relation(table, span, "hive")
         with self._about(table):

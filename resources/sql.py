@@ -406,19 +406,28 @@ def _shown(node: exp.Expr) -> str:
 
 
 def window_condition(
-    column: str, kind: WindowKind, span: Span, dialect: Dialect, *, instant: bool = False
+    column: str,
+    kind: WindowKind,
+    span: Span,
+    dialect: Dialect,
+    *,
+    instant: bool = False,
+    number: bool = False,
 ) -> str:
     """`column` (SQL text) lies in `span`. Half open, so midnight belongs to one day.
 
-    `instant`: the column is a timestamp with time zone.
+    `instant`: the column is a timestamp with time zone. `number`: yyyymmdd is a number there, and
+    compared as one: of a text the database would convert the column, and use no index.
     """
-    low, high = (literal(_bound(end, kind, instant), dialect) for end in (span.start, span.end))
+    low, high = (
+        literal(_bound(end, kind, instant, number), dialect) for end in (span.start, span.end)
+    )
     return f"{column} >= {low} AND {column} < {high}"
 
 
-def _bound(day: date, kind: WindowKind, instant: bool) -> Value:
+def _bound(day: date, kind: WindowKind, instant: bool, number: bool) -> Value:
     if kind == "yyyymmdd":
-        return f"{day:%Y%m%d}"
+        return int(f"{day:%Y%m%d}") if number else f"{day:%Y%m%d}"
     if kind == "date" and not instant:
         return day
     moment = day if isinstance(day, datetime) else datetime.combine(day, time())
@@ -442,8 +451,11 @@ def query_values(table: Table, span: Span | None) -> dict[str, Value]:
     """What `:start`, `:end` and the parameters of a free query stand for."""
     values: dict[str, Value] = dict(table.params)
     if span is not None:
-        kind: WindowKind = table.window.kind if table.window else "date"
-        values |= {"start": _bound(span.start, kind, False), "end": _bound(span.end, kind, False)}
+        window = table.window
+        kind: WindowKind = window.kind if window else "date"
+        number = any(c.type.is_number for c in table.columns if window and c.name == window.column)
+        ends = {"start": span.start, "end": span.end}
+        values |= {name: _bound(day, kind, False, number) for name, day in ends.items()}
     return values
 
 

@@ -139,8 +139,11 @@ class TableReader(ABC):
         where = self._chosen(table, fields)
         if span is not None and not self._bounds_itself(table):
             window, field, instant = self._window(table, fields)
+            number = self._exact(field.found)
             where.append(
-                sql.window_condition(field.sql, window.kind, span, self.dialect, instant=instant)
+                sql.window_condition(
+                    field.sql, window.kind, span, self.dialect, instant=instant, number=number
+                )
             )
         return where
 
@@ -168,13 +171,21 @@ class TableReader(ABC):
         assert window is not None
         field = next(f for f in fields if f.column.name == window.column)
         have = field.found.type.name if field.found.type else ""
-        text = have not in ("date", "timestamp", "timestamptz")
-        if text != (window.kind == "yyyymmdd"):
+        if have in ("date", "timestamp", "timestamptz"):
+            fits = window.kind != "yyyymmdd"
+        else:
+            fits = window.kind == "yyyymmdd" and (have == "string" or self._exact(field.found))
+        if not fits:
             raise PermanentError(
                 f"{self._of(table)}: the window column {field.column.source!r} is "
                 f"{field.found.shown}, so its kind cannot be {window.kind}."
             )
         return window, field, have == "timestamptz"
+
+    def _exact(self, found: SourceColumn) -> bool:
+        """Whether the column holds exact numbers, of bounded size or not."""
+        of_type = found.type is not None and (found.type.name in _INTS or found.type.is_decimal)
+        return of_type or self._number(found)
 
     def _key(self, table: Table, value: Any, span: Span) -> str:
         when = _as_time(value)
@@ -198,23 +209,27 @@ def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
 
 
 def _as_time(value: Any) -> date | None:
-    """The day of a DATE or of yyyymmdd text, a timestamp itself; None for anything else."""
+    """The day of a DATE or of yyyymmdd, a timestamp itself; None for anything else.
+
+    A number may be written with places after the point, as its type has them: 20250701.00.
+    """
     if isinstance(value, date):
         return value
     text = str(value)
-    if not re.fullmatch(r"[0-9]{8}", text):
+    if not re.fullmatch(r"[0-9]{8}(\.0+)?", text):
         return None
     try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
         return None
 
 
-def sum_of(field: Field, text: str | None) -> Decimal | int | float:
+def sum_of(field: Field, value: str | Decimal | float | None) -> Decimal | int | float:
+    """A sum as the source tells it: text, or a number as the driver has it."""
     declared = field.column.type
     if declared.name.startswith("float"):
-        return float(text or 0)
-    exact = Decimal(text or 0)
+        return float(value or 0)
+    exact = Decimal(value or 0)
     return exact if declared.is_decimal else int(exact)
 
 

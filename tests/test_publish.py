@@ -122,6 +122,12 @@ def _cut(values: pa.Array, cadence: str = "daily") -> list[tuple[str, int]]:
     [
         (pa.array(["20241231", "20250101"]), "daily", [("2024-12-31", 1), ("2025-01-01", 1)]),
         (pa.array(["20241231", "20250131"]), "monthly", [("2024-12", 1), ("2025-01", 1)]),
+        (pa.array([20241231, 20250131], pa.int32()), "monthly", [("2024-12", 1), ("2025-01", 1)]),
+        (
+            pa.array(["20241231", "20250101", "20250101"]).cast(pa.decimal128(8, 0)),
+            "daily",
+            [("2024-12-31", 1), ("2025-01-01", 2)],
+        ),
         (
             pa.array([datetime(2024, 12, 31, 23, 59, 59, 999999), datetime(2025, 1, 1)]),
             "daily",
@@ -172,6 +178,8 @@ def test_cut_by_column(values: pa.Array, cadence: str, expected: list[tuple[str,
         (pa.array(["20250101", None]), "1 rows have NULL"),
         (pa.array(["20250230"]), "no day written as YYYYMMDD"),
         (pa.array(["2025-1-1"]), "no day written as YYYYMMDD"),
+        (pa.array([0, 20250101]), "'0' in the window column 'w' is no day written as YYYYMMDD"),
+        (pa.array([20250101, None]), "1 rows have NULL in the window column 'w'"),
     ],
 )
 def test_rows_of_no_day_are_refused(values: pa.Array, words: str) -> None:

@@ -295,6 +295,8 @@ WINDOWS: list[tuple[str, str, str, list[str]]] = [
     ("varchar(8)", "string", "yyyymmdd", ["20250630", "20250701", "20250731", "20250801"]),
     ("char(8)", "string", "yyyymmdd", ["20250630", "20250701", "20250731", "20250801"]),
     ("integer", "int32", "yyyymmdd", ["20250630", "20250701", "20250731", "20250801"]),
+    ("numeric(8,0)", "decimal(8,0)", "yyyymmdd", ["20250630", "20250701", "20250731", "20250801"]),
+    ("numeric", "int64", "yyyymmdd", ["20250630", "20250701.0", "20250731.00", "20250801"]),
 ]
 
 
@@ -354,8 +356,9 @@ def test_days_that_are_none_are_refused(
 
 @pytest.mark.parametrize(
     ("type_", "declared", "kind"),
-    [("text", "string", "date"), ("date", "date", "yyyymmdd"), ("text", "string", "timestamp")],
-)
+    [("text", "string", "date"), ("date", "date", "yyyymmdd"), ("text", "string", "timestamp"),
+     ("integer", "int32", "date"), ("double precision", "float64", "yyyymmdd")],
+)  # fmt: skip
 def test_a_window_of_another_kind_is_refused(
     server: PostgresServer, source: PostgresTables, type_: str, declared: str, kind: Any
 ) -> None:

@@ -337,6 +337,15 @@ def test_windows_are_half_open(kind: WindowKind, instant: bool, low: str, high: 
     assert made == f"c >= {low} AND c < {high}"
 
 
+def test_days_that_are_numbers_are_compared_as_numbers() -> None:
+    span = Span(date(2024, 2, 1), date(2024, 3, 1), "monthly")
+    made = sql.window_condition("c", "yyyymmdd", span, "postgres", number=True)
+    assert made == "c >= 20240201 AND c < 20240301"
+    columns = (Column("day", "D", parse_type("decimal(8,0)")),)
+    table = Table(columns, query="SELECT :start, :end", window=Window("day", "yyyymmdd"))
+    assert sql.query_values(table, span) == {"start": 20240201, "end": 20240301}
+
+
 def test_a_query_gets_its_days_in_the_kind_of_the_window() -> None:
     table = Table(
         COLUMNS, query="SELECT :start, :end", window=Window("name", "yyyymmdd"), params={"n": 1}
