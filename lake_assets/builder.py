@@ -20,7 +20,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from lake_assets import record, versions
+from lake_assets import record, steps, versions
 from lake_assets.partitions import definition, mapping, previous
 from lake_assets.pipeline import Asset, Elsewhere, Input, Pipeline, elsewhere
 from lake_assets.spec import DatasetSpec, ModelSpec, SourceSpec
@@ -237,6 +237,8 @@ def _kinds(asset: Asset) -> set[str]:
         return {"scikitlearn", "mlflow"}
     if asset.spec.predict:
         return {"mlflow", "parquet"}
+    if asset.spec.steps:
+        return {"sql", "polars"} if asset.spec.sql else {"polars", "parquet"}
     return {"sql", asset.spec.engine} if asset.spec.sql else {"python", "parquet"}
 
 
@@ -309,10 +311,18 @@ def warns_of_drift(asset: Asset) -> bool:
 
 
 def code_version(asset: Asset) -> str:
-    """A digest of all that decides an asset's rows: its record, parameters, and its transform."""
-    parts = [asset.spec.model_dump_json(exclude=_WORDS)]
+    """A digest of all that decides an asset's rows: its record, parameters, and its transform.
+
+    Steps are in it with the version of each function's results (`preps.Prep.version`).
+    """
+    # Keys that the format got later are left out where they are not given: nothing gets stale.
+    later = {name for name in _LATER if getattr(asset.spec, name, None) is None}
+    parts = [asset.spec.model_dump_json(exclude=_WORDS | later)]
     parts += [f"{name}={asset.pipeline.spec.params[name]!r}" for name in used_params(asset)]
     spec = asset.spec
+    if isinstance(spec, DatasetSpec) and spec.steps:
+        known = steps.catalogue()
+        parts += [f"{one.name} {known[one.name].version}" for one in spec.steps]
     code = spec.fit if isinstance(spec, ModelSpec) else getattr(spec, "transform", None)
     if code:
         file = code.partition(":")[0]
@@ -327,6 +337,9 @@ _WORDS = {
 }
 
 
+_LATER = ("steps", "file", "index", "api")
+
+
 def used_params(asset: Asset) -> list[str]:
     """The pipeline's parameters that the asset's SQL, filter or transform names."""
     spec, declared = asset.spec, asset.pipeline.spec.params
@@ -335,8 +348,8 @@ def used_params(asset: Asset) -> list[str]:
         return [name for name in declared if f":{name}" in text]
     if isinstance(spec, DatasetSpec) and spec.predict:
         return []
-    if isinstance(spec, DatasetSpec) and spec.sql:
-        return [name for name in declared if f"${name}" in spec.sql]
+    if isinstance(spec, DatasetSpec) and (spec.sql or spec.steps):
+        return [name for name in declared if f"${name}" in (spec.sql or "")]
     return list(declared)
 
 

@@ -7,9 +7,10 @@ of it runs in a plain test. Not here: gates and publishing (`publish.py`) and ev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -115,6 +116,8 @@ def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]
         return _models(work, spec, keys)
     if spec.predict:
         return _each(work, keys, _predicted)
+    if spec.steps:
+        return _each(work, keys, _stepped)
     if spec.sql is None:
         return _each(work, keys, _frames)
     if spec.range:
@@ -294,6 +297,9 @@ def _each(
     assert isinstance(spec, DatasetSpec)
     sql = "Hive SQL" if made_by_hive(work.asset, work.settings) else "DuckDB SQL"
     route = sql if spec.sql else spec.transform or "scores of a model"
+    if spec.steps:
+        steps = f"{len(spec.steps)} step{'s' if len(spec.steps) > 1 else ''}"
+        route = f"{sql}, {steps}" if spec.sql else steps
     inspector = _inspector(work, spec.order_by)
     for key in keys:
         for outcome in make(work, spec, key, inspector):
@@ -413,9 +419,13 @@ def _selected(
         _words(work, keys),
         order_by,
         work.store.duckdb_files(),
-        work.settings.home / "tmp",
+        _spill(work),
     ) as reader:
         yield reader
+
+
+def _spill(work: Work) -> Path:
+    return work.settings.home / "tmp"
 
 
 def _parts(work: Work, name: str, keys: Sequence[str]) -> list[Partition]:
@@ -471,15 +481,44 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
     tables = {
         alias: reader(asset_key, asked[asset_key]) for alias, asset_key in spec.named_inputs.items()
     }
-    columns = [spec.columns, *(work.catalogue[name].spec.columns for name in asked)]
-    personal = any(column.pii != "none" for own in columns for column in own.values())
-    with transform.told(work.asset.key, function, work.asset.pipeline.folder, personal=personal):
+    folder = work.asset.pipeline.folder
+    with transform.told(work.asset.key, function, folder, personal=_personal(work, spec)):
         frame = transform.call(function, tables, _words(work, [key]), work.asset.key)
-    table = transform.fitted(frame, arrow_schema(spec.columns), work.asset.key)
+    name = f"{work.asset.key}: what the transform returns"
+    table = transform.fitted(frame, arrow_schema(spec.columns), name)
     if spec.order_by:
         table = table.sort_by([(column, "ascending") for column in spec.order_by])
     slices = publish.of_one(key, table.to_batches(sql_engine.BATCH_ROWS))
     yield from _land(work, [key], slices, inspector, None)
+
+
+def _personal(work: Work, spec: DatasetSpec) -> bool:
+    """Whether a column of the dataset or of an input is personal."""
+    inputs = (work.catalogue[name].columns for name in spec.named_inputs.values())
+    return any(one.pii != "none" for own in (spec.columns, *inputs) for one in own.values())
+
+
+def _stepped(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
+    """Steps over the rows of the SQL, or of the input as they stand there."""
+    # Only here: Polars takes 0.1 s to import.
+    from lake_assets import steps
+    from lake_assets.step_runner import Run
+
+    assert spec.steps is not None
+    asset, schema = work.asset, arrow_schema(spec.columns)
+    run = Run(asset, steps.calls(asset, spec.steps, key), _personal(work, spec))
+    sql = spec.sql
+    if sql is None:
+        ((alias, name),) = spec.named_inputs.items()
+        columns = [quoted(column, "duckdb") for column in work.catalogue[name].columns]
+        sql = statement(columns, quoted(alias, "duckdb"))
+    with _selected(work, sql, [key], ()) as reader, ExitStack() as stack:
+        batches = run.batches(reader, schema)
+        if spec.order_by:
+            sorted_ = sql_engine.ordered(batches, schema, spec.order_by, _spill(work))
+            batches = stack.enter_context(sorted_)
+        for outcome in _land(work, [key], publish.of_one(key, batches), inspector, None):
+            yield replace(outcome, more={"steps": run.told()})
 
 
 def _models(work: Work, spec: ModelSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:

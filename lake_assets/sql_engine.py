@@ -90,6 +90,42 @@ def query(
         connection.close()
 
 
+@contextmanager
+def ordered(
+    batches: Iterator[pa.RecordBatch], schema: pa.Schema, order_by: Sequence[str], spill: Path
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Rows that are no SQL's, sorted as SQL sorts them; what does not fit in memory is on disk.
+
+    An error of `batches` comes out as it is.
+    """
+    failed: list[Exception] = []
+
+    def kept() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    spill.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        config={"autoload_known_extensions": "false", "autoinstall_known_extensions": "false"}
+    )
+    try:
+        connection.execute(f"SET temp_directory = {literal(str(spill), 'duckdb')}")
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("steps", pa.RecordBatchReader.from_batches(schema, kept()))
+        keys = ", ".join(map(_name, order_by))
+        reader = connection.execute(f"FROM steps ORDER BY {keys}").to_arrow_reader(BATCH_ROWS)
+        yield (batch.cast(schema) for batch in reader)
+    except (duckdb.Error, pa.ArrowException, OSError):
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        connection.close()
+
+
 def _in_utc(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """Instants labelled UTC, as the lake has them; DuckDB labels them with its session's zone."""
     fields = [

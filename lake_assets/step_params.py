@@ -42,9 +42,8 @@ class Misfit:
 @cache
 def parameters(prep: Prep) -> dict[str, inspect.Parameter]:
     """What a file may set, by name, with annotations that are types. A clock is nothing for it."""
-    whole = inspect.signature(prep.function, eval_str=True)
-    _, *rest = whole.parameters.values()
-    return {one.name: one for one in rest if _writable(one)}
+    whole = inspect.signature(prep.function, eval_str=True).parameters.values()
+    return {one.name: one for one in list(whole)[prep.framed :] if _writable(one)}
 
 
 def _writable(one: inspect.Parameter) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lake_assets.pipeline import Asset
 from lake_assets.spec import StepSpec
 from resources.errors import PermanentError
+from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Place, nearest
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ LEARNED = {
     "nominal_to_numeric": "values",
     "split_columns": "parts",
 }
+
+#: Parameters by which a function that does row for row looks at all rows first.
+_WHOLE = {("parse_number", "unparsable_value_handling"): "skip attribute"}
 
 #: Keys of a selector that choose columns by what is in the rows.
 _BY_ROWS = ("no_missing_values", "numeric_condition")
@@ -166,8 +170,8 @@ def _selector(prep: Prep, name: str, value: Any) -> Iterator[_Told]:
 # --- against columns -----------------------------------------------------------------------------
 
 
-def calls(steps: Sequence[StepSpec]) -> list[Step]:
-    """The steps as they are called."""
+def calls(asset: Asset, steps: Sequence[StepSpec], key: str) -> list[Step]:
+    """The steps as they are called for the partition `key`."""
     from lake_assets.preps import Step
 
     return [Step(one.name, one.params) for one in steps]
@@ -204,12 +208,114 @@ def schemas(steps: Sequence[Step], start: nw.Schema) -> list[nw.Schema]:
     return found
 
 
+def rowwise(step: Step) -> bool:
+    """Whether a batch of rows may be done for itself."""
+    whole = any(_WHOLE.get((step.name, name)) == value for name, value in step.params.items())
+    return step.prep.rowwise and not whole
+
+
 def start_schema(columns: pa.Schema) -> nw.Schema:
     """The columns before the first step, of Arrow's."""
     import narwhals.stable.v2 as nw
     import polars as pl
 
     return nw.Schema(nw.from_native(pl.DataFrame(columns.empty_table())).schema)
+
+
+def against_columns(asset: Asset, steps: Sequence[Step], start: pa.Schema) -> Iterator[Mistake]:
+    """What columns have against the steps: those before each of them, those declared at the end."""
+    try:
+        found = schemas(steps, start_schema(start))
+    except StepError as error:
+        yield asset.mistake(error.place, error.what)
+        return
+    given = {name: _type_name(type_) for name, type_ in _arrow(found[-1]).items()}
+    for name, type_ in given.items():
+        if name not in asset.types:
+            yield _undeclared(asset, steps, found, name)
+        elif type_ is None:
+            what = f"the lake has no type for {name!r} as the steps give it, {found[-1][name]}"
+            yield asset.mistake(("columns", name), what, f"declared is {asset.types[name].name}")
+        elif not _keeps(parse_type(type_), asset.types[name]):
+            what = f"the steps give {name!r} as {type_}, declared is {asset.types[name].name}"
+            between = _BETWEEN.get((_kind(parse_type(type_)), _kind(asset.types[name])))
+            cure = f"declare {type_}" + (f", or add the step {between}" if between else "")
+            yield asset.mistake(("columns", name, "type"), what, cure)
+    for name in asset.types:
+        if name not in given:
+            what = f"the steps give no column {name!r}"
+            yield asset.mistake(("columns", name), what, nearest(name, given))
+
+
+def _undeclared(
+    asset: Asset, steps: Sequence[Step], found: Sequence[nw.Schema], name: str
+) -> Mistake:
+    out = f"take it out: `- remove_attributes: {{attributes: [{name}]}}`"
+    # The last step before which it was not there.
+    made = next((n for n in range(len(steps), 0, -1) if name not in found[n - 1]), 0)
+    if not made:
+        what = f"the column {name!r} is there after the steps, and not declared"
+        return asset.mistake(("steps",), what, f"declare it under `columns`, or {out}")
+    step = steps[made - 1]
+    what = f"step {made}, {step.name}: makes the undeclared column {name!r}"
+    place: Place = ("steps", made - 1, step.name)
+    return asset.mistake(place, what, f"declare it under `columns`, or {out}")
+
+
+def _arrow(schema: nw.Schema) -> dict[str, pa.DataType | None]:
+    from resources.frames import lake_type
+
+    return {field.name: lake_type(field.type) for field in schema.to_arrow()}
+
+
+def _type_name(type_: pa.DataType | None) -> str | None:
+    """The lake's word for one of its types in Arrow."""
+    if type_ is None:
+        return None
+    names = {ColumnType(name).arrow(): name for name in SIMPLE}
+    return names.get(type_) or f"decimal({type_.precision},{type_.scale})"
+
+
+def _kind(type_: ColumnType) -> str:
+    if type_.is_decimal:
+        return "decimal"
+    return type_.name.rstrip("0123456789")
+
+
+def _keeps(have: ColumnType, want: ColumnType) -> bool:
+    """Whether values of one type may be ones of another; that each fits is seen row by row."""
+    kinds = (_kind(have), _kind(want))
+    return have == want or kinds[0] == kinds[1] != "decimal" or _widens(have, want)
+
+
+def _widens(have: ColumnType, want: ColumnType) -> bool:
+    """Numbers in a decimal that has room for them."""
+    if not want.is_decimal:
+        return False
+    if have.is_decimal:
+        whole = have.precision - have.scale <= want.precision - want.scale
+        return whole and have.scale <= want.scale
+    return have.name.startswith("int")
+
+
+#: What there is and what is declared → the step that makes one of the other.
+_BETWEEN = {
+    ("int", "float"): "integer_to_real",
+    ("float", "int"): "real_to_integer",
+    ("decimal", "int"): "real_to_integer",
+    ("string", "float"): "parse_number",
+    ("string", "date"): "nominal_to_date",
+    ("string", "timestamp"): "nominal_to_date",
+    ("date", "string"): "date_to_nominal",
+    ("timestamp", "string"): "date_to_nominal",
+    ("date", "int"): "date_to_numeric",
+    ("timestamp", "int"): "date_to_numeric",
+    ("int", "string"): "numeric_to_polynominal",
+    ("float", "string"): "numeric_to_polynominal",
+    ("decimal", "string"): "numeric_to_polynominal",
+    ("int", "timestamptz"): "numeric_to_date",
+    ("int", "boolean"): "numeric_to_binominal",
+}
 
 
 def _blamed(params: Mapping[str, Any], what: str) -> Place:

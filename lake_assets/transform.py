@@ -147,8 +147,8 @@ def unfit(what: str, problems: Sequence[str]) -> PermanentError:
     )
 
 
-def fitted(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
-    """What a transform gave back, in the declared columns and types.
+def fitted(table: pa.Table, schema: pa.Schema, what: str) -> pa.Table:
+    """What a transform or steps gave back, in the declared columns and types.
 
     Columns may come in any order. What is missing, undeclared, or does not fit its type without
     loss is one PermanentError that names every such column.
@@ -170,5 +170,5 @@ def fitted(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
                 "value fits"
             )
     if problems:
-        raise unfit(f"{name}: what the transform returns", problems)
+        raise unfit(what, problems)
     return pa.table(arrays, schema=schema)

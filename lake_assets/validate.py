@@ -22,10 +22,10 @@ import duckdb
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from lake_assets import hive_engine
+from lake_assets import hive_engine, steps
 from lake_assets.loader import read_pipelines
 from lake_assets.pipeline import QUERY_NAMES, Asset, Input, Pipeline, assets, catalogue
-from lake_assets.spec import DatasetSpec, ModelSpec, Param, SourceSpec
+from lake_assets.spec import DatasetSpec, ModelSpec, Param, SourceSpec, StepSpec
 from resources.errors import PermanentError
 from resources.settings import Settings
 from resources.sql import DIALECTS
@@ -96,6 +96,8 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
         elif all(key in by_key for key in asset.inputs.values()):
             if isinstance(asset.spec, ModelSpec):
                 mistakes.extend(_model(asset, asset.spec, by_key))
+            elif asset.spec.steps is not None:
+                mistakes.extend(_stepped(asset, asset.spec, asset.spec.steps, by_key))
             elif asset.spec.sql is not None:
                 mistakes.extend(_dataset(asset, asset.spec, asset.spec.sql, by_key))
     for pipeline in pipelines:
@@ -132,6 +134,41 @@ def _dataset(
     found = yield from _bound(asset, ("sql",), sql, by_key)
     if found is not None:
         yield from _compare(asset, spec, found, _select_lines(sql))
+
+
+def _stepped(
+    asset: Asset, spec: DatasetSpec, given: Sequence[StepSpec], by_key: Mapping[str, Input]
+) -> Iterator[Mistake]:
+    """Steps, and the SQL before them, with the columns that there are before each."""
+    if spec.sql is None:
+        (key,) = asset.inputs.values()
+        start = by_key[key].types
+    else:
+        found = yield from _bound(asset, ("sql",), spec.sql, by_key)
+        if found is None:
+            return
+        start, lines = {}, _select_lines(spec.sql)
+        problems = []
+        for name, kind in found:
+            if name in start:
+                what = f"gives two columns {name!r}"
+                problems.append(_Problem(lines.get(name, 1), what, "rename one"))
+            elif _lake_type(kind) == kind:
+                what = f"gives {name!r} as {kind}, which is no type of the lake"
+                cure = f"cast it: CAST(… AS BIGINT) AS {name}"
+                problems.append(_Problem(lines.get(name, 1), what, cure))
+            else:
+                start[name] = parse_type(_lake_type(kind))
+        yield from (_in_sql(asset, ("sql",), spec.sql, problem) for problem in problems)
+        if problems:
+            return
+    if any(steps.check(asset, given)):  # told by `consistency.py`
+        return
+    import pyarrow as pa  # only where there are steps: Arrow takes 0.1 s
+
+    schema = pa.schema([(name, type_.arrow()) for name, type_ in start.items()])
+    first = asset.partitions.first if asset.partitions else ""
+    yield from steps.against_columns(asset, steps.calls(asset, given, first), schema)
 
 
 def _hive_dataset(

@@ -48,7 +48,9 @@ class Prep:
     `number` is its place in the old module (0: none). `rowwise`: a row of the result depends on
     one row of the frame alone, so a stream can be done batch by batch. `step`: may stand in a
     pipeline file. `learn` completes parameters that need the data before the columns are known.
-    `framed`: its first parameter is the frame.
+    `framed`: its first parameter is the frame. `version` is of its results, not of its code: it is
+    raised by who changes what comes out of the same rows, so that the lake makes the partitions of
+    steps again; a partition is not made again because a module was written more nicely.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Prep:
     learn: Learn | None
     effect: EffectOf | None
     framed: bool = True
+    version: int = 1
 
     @property
     def signature(self) -> inspect.Signature:
@@ -81,6 +84,7 @@ def prep(
     step: bool = True,
     learn: Learn | None = None,
     effect: EffectOf | None = None,
+    version: int = 1,
 ) -> Callable[[Callable[Concatenate[Frame, P], R]], Callable[Concatenate[Any, P], Any]]:
     """Make `function(frame, …)` over a Narwhals frame one that takes and gives an engine's frame.
 
@@ -106,7 +110,9 @@ def prep(
 
         name = function.__name__
         family = function.__module__.rpartition(".")[2]
-        CATALOGUE[name] = Prep(name, number, family, called, rowwise, step, learn, effect)
+        CATALOGUE[name] = Prep(
+            name, number, family, called, rowwise, step, learn, effect, version=version
+        )
         return called
 
     return decorated
