@@ -137,7 +137,12 @@ class Hdfs:
 
     def checksum(self, path: str) -> str:
         """HDFS's own, of the bytes and how they are cut into blocks; no byte is moved for it."""
-        return str(self._do(path, lambda: self._client.checksum(path))["bytes"])
+        return self.checksum_by(path)[1]
+
+    def checksum_by(self, path: str) -> tuple[str, str]:
+        """The same with the name of the algorithm before it."""
+        found = self._do(path, lambda: self._client.checksum(path))
+        return str(found["algorithm"]), str(found["bytes"])
 
     def range(self, id_: int, offset: int, length: int) -> bytes | None:
         """Bytes of the file with that id; None where there is no such file (any more).

@@ -20,6 +20,7 @@ from resources.errors import LakeError, PermanentError
 from resources.file_store import FILE, GRACE, Entry, FileStore, OpenFile, ReplacedError, Sink
 from resources.hdfs import Hdfs, Status
 from resources.parquet import Profile
+from resources.proof import HdfsProof
 
 #: Small requests at a time. A listing takes 2 ms, a range 10, most of it waiting.
 _AT_A_TIME = 8
@@ -81,6 +82,10 @@ class HdfsFiles:
 
     def digest(self, entry: Entry) -> str:
         return self._hdfs.checksum(entry.path)
+
+    def proof(self) -> HdfsProof:
+        """Collects bytes and says whether a file here has them."""
+        return HdfsProof(self._hdfs)
 
     def rename(self, source: str, target: str) -> bool:
         there, before = self._hdfs.status(source), self._hdfs.status(target)
