@@ -73,21 +73,24 @@ def _arrow_backed(native: Any, columns: Sequence[str]) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    converted = {
-        name: pd.Series(
-            pd.arrays.ArrowExtensionArray(pa.array(native[name], from_pandas=True)),
-            index=native.index,
-            copy=False,
-        )
-        for name in columns
-    }
-    return native.assign(**converted)
+    def converted(column: Any) -> Any:
+        array = pa.array(column, from_pandas=True)
+        if pa.types.is_null(array.type):  # an object column without a value: pandas' empty text
+            array = array.cast(pa.string())
+        arrow = pd.arrays.ArrowExtensionArray(array)
+        return pd.Series(arrow, index=native.index, copy=False)
+
+    return native.assign(**{name: converted(native[name]) for name in columns})
 
 
 def _is_numpy_backed(native: Any) -> bool:
     import pandas as pd
 
-    return not any(isinstance(dtype, pd.ArrowDtype) for dtype in native.dtypes)
+    def backing(dtype: Any) -> Any:
+        return dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+
+    arrow = (pd.ArrowDtype, pd.StringDtype)
+    return not any(isinstance(backing(dtype), arrow) for dtype in native.dtypes)
 
 
 def _numpy_backed(result: Any) -> Any:
@@ -110,9 +113,18 @@ def _numpy_backed(result: Any) -> Any:
             return column.astype(f"datetime64[{type_.unit}{zone}]")
         return pd.Series(column.to_numpy(object, na_value=None), index=column.index, dtype=object)
 
+    def own_categories(column: Any) -> Any:
+        plain = own(column.cat.categories.to_series())
+        return column.cat.rename_categories(plain.to_list())
+
     changed = {
         name: own(result[name])
         for name, dtype in result.dtypes.items()
         if isinstance(dtype, pd.ArrowDtype)
+    } | {
+        name: own_categories(result[name])
+        for name, dtype in result.dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype)
+        and isinstance(dtype.categories.dtype, pd.ArrowDtype)
     }
     return result.assign(**changed) if changed else result

@@ -112,7 +112,8 @@ def nominal_to_binominal(
 
 def _only(name: str, values: Sequence[str]) -> nw.Expr:
     """The column's values where they are among those learned."""
-    return nw.when(nw.col(name).is_in(values)).then(nw.col(name))
+    # Arrow knows no type for an empty list.
+    return nw.when(nw.col(name).is_in(values or [NO_VALUE])).then(nw.col(name))
 
 
 @prep(23, rowwise=False, learn=_learn_numeric, effect=effect_of_made)

@@ -76,7 +76,7 @@ def counted(frame: Frame, names: Sequence[str], mark: str) -> dict[str, int]:
         return {}
     most = frame.select(nw.col(name).str.split(mark).list.len().max() for name in names)
     found = most.collect() if isinstance(most, nw.LazyFrame) else most
-    return {name: int(found[name].to_list()[0] or 0) for name in names}
+    return {name: int(value or 0) for name, (value,) in found.to_arrow().to_pydict().items()}
 
 
 def listed(frame: Frame, counts: Mapping[str, int], mark: str) -> Frame:

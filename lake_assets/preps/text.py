@@ -127,6 +127,8 @@ def _learn_parts(frame: Frame, params: Mapping[str, Any]) -> Mapping[str, Any]:
     found = find(frame, names, pattern)
     if learned is None:
         return {**params, "columns": names, key: found}
+    if key == "parts":
+        found, learned = ({n: range(c) for n, c in one.items()} for one in (found, learned))
     warn_of("split_columns", found, learned)
     return {**params, "columns": names}
 
@@ -219,9 +221,9 @@ def merge(df: Frame, column: str, first_value: str, second_value: str) -> Frame:
     names = chosen("merge", df, column, only="nominal")
     text = nw.col(column)
     merged = with_texts(df, names).with_columns(
-        nw.when(text.is_in([first_value, second_value]))
-        .then(nw.lit(f"{first_value}_{second_value}"))
-        .otherwise(text)
+        nw.when(~text.is_in([first_value, second_value]) | text.is_null())
+        .then(text)
+        .otherwise(nw.lit(f"{first_value}_{second_value}"))
         .alias(column)
     )
     was_category = df.collect_schema()[column] != nw.String

@@ -73,9 +73,12 @@ def with_categories(frame: Frame, names: Sequence[str]) -> Frame:
 
 
 def _pandas_category(column: Any) -> Any:
-    """pandas' own: an Arrow-backed text would leave Arrow-backed categories."""
-    found = column.astype("category")
-    return found.cat.rename_categories(found.cat.categories.astype(object))
+    import pandas as pd
+
+    if len(column):
+        return column.astype("category")
+    # Of no rows pandas makes categories of no chunk, which have no type in Arrow.
+    return column.astype(pd.CategoricalDtype(pd.Index([], dtype=column.dtype)))
 
 
 def with_category(frame: Frame, name: str, value: str) -> Frame:
