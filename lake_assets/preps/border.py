@@ -15,16 +15,17 @@ import narwhals.stable.v2 as nw
 Given = tuple[Sequence[Any], Mapping[str, Any]]
 
 
-def entered(native: Any, given: Given) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
+def entered(native: Any, given: Given | None) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
     """The frame as Narwhals'. Of NumPy-backed pandas the columns that `given` names are converted.
 
-    Columns that no parameter names are left alone: converting 5 million texts takes seconds.
+    Columns that no parameter names are left alone: converting 5 million texts takes seconds. None
+    are with `given=None`, for functions that move columns and rows without looking at values.
     """
     frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(native)
-    if frame.implementation.is_pandas():
+    if given is not None and frame.implementation.is_pandas():
         numpy = _numpy_columns(native, given)
         if numpy:
-            converted: nw.DataFrame[Any] = nw.from_native(_arrow_backed(native, numpy))
+            converted: nw.DataFrame[Any] = nw.from_native(arrow_backed(native, numpy))
             return converted
     return frame
 
@@ -68,7 +69,7 @@ def _words(given: Any) -> set[str]:
     return set()
 
 
-def _arrow_backed(native: Any, columns: Sequence[str]) -> Any:
+def arrow_backed(native: Any, columns: Sequence[str]) -> Any:
     """Those columns as Arrow's. NaN is a null, as in pandas' own counting; a float stays one."""
     import pandas as pd
     import pyarrow as pa

@@ -85,18 +85,21 @@ def prep(
     learn: Learn | None = None,
     effect: EffectOf | None = None,
     version: int = 1,
+    values: bool = True,
 ) -> Callable[[Callable[Concatenate[Frame, P], R]], Callable[Concatenate[Any, P], Any]]:
     """Make `function(frame, …)` over a Narwhals frame one that takes and gives an engine's frame.
 
     The function gets Polars (eager, lazy), pandas, PyArrow, DuckDB and PySpark frames as Narwhals
     ones; a frame that it returns, or each of a list of them, goes back as the kind that came.
+    `values=False`: it moves columns or rows without looking at values, and so gets NumPy-backed
+    columns of pandas as they are.
     """
 
     def decorated(function: Callable[Concatenate[Frame, P], R]) -> Callable[..., Any]:
         @functools.wraps(function)
         def called(df: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
             given = (args, kwargs)
-            frame = entered(df, given)
+            frame = entered(df, given if values else None)
             if learn is not None:
                 known = inspect.signature(function).bind(frame, *args, **kwargs).arguments
                 _, *names = known
