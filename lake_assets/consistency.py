@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from lake_assets import steps
+from lake_assets.declared_origins import check_origins
 from lake_assets.models import declared
 from lake_assets.partition_spec import Partitions
 from lake_assets.pipeline import (
@@ -68,8 +69,10 @@ def check(
     for asset in everything:
         yield from _check_asset(asset, today)
         yield from _check_inputs(asset, readable, known)
+        yield from check_origins(asset, readable)
     for one in from_elsewhere:
         yield from _check_partitions(one, today)
+        yield from check_origins(one, readable)
     yield from _check_elsewhere(from_elsewhere, by_key, loose)
     yield from _check_cycles(everything, by_key)
     yield from _check_formerly(everything, readable)

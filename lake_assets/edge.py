@@ -20,6 +20,24 @@ Kind = Literal[
 #: The kinds of values, the weakest first: along a way the strongest counts.
 VALUES: tuple[Kind, ...] = ("identity", "transformation", "aggregation")
 
+#: `declared`: a file says so. `parsed`: read from SQL, or known of the steps. `guessed`: names that
+#: are equal, or, where there is none, the rows of all inputs.
+Confidence = Literal["declared", "parsed", "guessed"]
+
+#: As people read them.
+KOREAN: Mapping[Kind | Confidence, str] = {
+    "identity": "그대로",
+    "transformation": "변환",
+    "aggregation": "집계",
+    "filter": "필터",
+    "join_key": "조인 키",
+    "group_key": "그룹 키",
+    "sort": "정렬",
+    "declared": "선언",
+    "parsed": "해석",
+    "guessed": "추정",
+}
+
 #: In place of a column: the rows of an asset. `count(*)` comes of them.
 ROWS = "*"
 
@@ -73,3 +91,10 @@ def along(kind: Kind, origins: Iterable[Origin]) -> Origins:
 
 def _stronger(one: Kind, other: Kind) -> Kind:
     return one if VALUES.index(one) >= VALUES.index(other) else other
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """An expression on one line, its middle left out where it is long."""
+    line = " ".join(text.split())
+    half = (most - 3) // 2
+    return line if len(line) <= most else f"{line[:half]} … {line[-half:]}"

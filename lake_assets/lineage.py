@@ -9,21 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from sqlglot.errors import SqlglotError
 
-from lake_assets.edge import ROWS, Origin, Origins, along
+from lake_assets.edge import ROWS, Confidence, Origin, Origins, along
 from lake_assets.lineage_sql import SelectLineage, Unreadable, select_lineage
 from lake_assets.pipeline import Asset, Input
 from lake_assets.spec import DatasetSpec, ModelSpec, Predict, SourceSpec, StepSpec
 from resources.errors import LakeError
 from resources.sql import DIALECTS
 from resources.types import ColumnType
-
-#: `declared`: a file says so. `parsed`: read from SQL, or known of the steps. `guessed`: names that
-#: are equal, or, where there is none, the rows of all inputs.
-Confidence = Literal["declared", "parsed", "guessed"]
 
 _NOTHING: Origins = frozenset()
 
@@ -115,7 +110,7 @@ def _of_sql_and_steps(asset: Input, spec: DatasetSpec, catalogue: Mapping[str, I
     except (SqlglotError, Unreadable, LakeError) as error:
         return _guessed(asset, catalogue, _reason(error))
     guesses = _guessed(asset, catalogue, "").columns
-    own = list(asset.partitions.columns) if asset.partitions and spec.range else []
+    own = asset.partition_columns if spec.range else []
     columns = {}
     for name in [*asset.columns, *own]:
         origins = found.columns.get(name)
@@ -154,11 +149,7 @@ def _after_steps(
 
 def readable(asset: Input) -> list[str]:
     """The columns of an input as SQL sees them, the partition column included."""
-    return list(dict.fromkeys([*asset.columns, *partition_columns(asset)]))
-
-
-def partition_columns(asset: Input) -> list[str]:
-    return list(asset.partitions.columns) if asset.partitions else []
+    return list(dict.fromkeys([*asset.columns, *asset.partition_columns]))
 
 
 def _as_it_is(asset: Input) -> SelectLineage:

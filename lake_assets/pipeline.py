@@ -68,6 +68,11 @@ class Input:
     def types(self) -> dict[str, ColumnType]:
         return {name: column.parsed for name, column in self.columns.items()}
 
+    @property
+    def partition_columns(self) -> list[str]:
+        """The columns that readers add, and SQL sees beside the declared ones."""
+        return list(self.partitions.columns) if self.partitions else []
+
     def mistake(self, place: Place, what: str, cure: str = "") -> Mistake:
         """A mistake at `place` below it."""
         return self.pipeline.file.mistake((*self.place, *place), f"{self.key}: {what}", cure)

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from lake_assets.edge import KOREAN, ROWS, Origins, shortened
 from lake_assets.spec import Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lake_assets.lineage import Lineage
     from lake_assets.publish import Outcome
     from lake_assets.rules import Verdict
 
@@ -116,6 +118,39 @@ def materialisation_metadata(
     if outcome.preview is not None:
         metadata["lake/preview"] = dg.MetadataValue.md(preview(outcome.preview, columns))
     return metadata
+
+
+def column_lineage(lineage: Lineage, columns: Columns) -> dict[str, Any]:
+    """What columns come of, for Dagster's own view and as a table to read.
+
+    The open-source UI keeps the first to itself and shows nothing of it (1.13).
+    """
+    deps = {
+        name: [
+            dg.TableColumnDep(dg.AssetKey(asset.split("/")), column)
+            for asset, column in sorted({(one.asset, one.column) for one in made.origins})
+            if column != ROWS
+        ]
+        for name, made in lineage.columns.items()
+        if name in columns
+    }
+    lines = ["| 컬럼 | 유래 | 근거 | 식 |", "|" + " --- |" * 4]
+    for name, made in lineage.columns.items():
+        text = shortened(made.expression).replace("|", "¦").replace("`", "'")
+        cells = (name, _origins(made.origins), KOREAN[made.confidence], f"`{text}`" if text else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    if lineage.rows:
+        lines += ["", f"행을 정하는 컬럼: {_origins(lineage.rows)}"]
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(deps_by_column=deps),
+        "lake/column_lineage": dg.MetadataValue.md("\n".join(lines)),
+    }
+
+
+def _origins(origins: Origins) -> str:
+    """Links with their kind; – where a column comes of none."""
+    links = [f"[{one}](/assets/{one.asset}) {KOREAN[one.kind]}" for one in sorted(origins)]
+    return ", ".join(links) or "–"
 
 
 def _shown(value: str | int | float) -> dg.MetadataValue | str | int | float:
