@@ -18,6 +18,14 @@ from typing import Any, Literal
 from lake_assets.preps.prep import Prep
 from lake_assets.preps.selectors import Selector
 
+#: Function → the parameter that says which columns it makes. By itself it would learn them of the
+#: rows, and those of a dataset are declared.
+LEARNED = {
+    "nominal_to_binominal": "values",
+    "nominal_to_numeric": "values",
+    "split_columns": "parts",
+}
+
 _Place = tuple[str | int, ...]
 
 #: Annotation → what a file writes for it, in words and as JSON schema calls it.
@@ -59,7 +67,10 @@ def _is_callable(annotation: Any) -> bool:
 
 
 def required(prep: Prep) -> list[str]:
-    return [n for n, one in parameters(prep).items() if one.default is inspect.Parameter.empty]
+    """What a file must set: what has no default, and what would be learned of the rows."""
+    learned = LEARNED.get(prep.name)
+    empty = inspect.Parameter.empty
+    return [n for n, one in parameters(prep).items() if one.default is empty or n == learned]
 
 
 def takes_selector(prep: Prep, name: str) -> bool:
@@ -191,6 +202,26 @@ def json_schema(prep: Prep) -> dict[str, Any]:
     }
     needed = required(prep)
     return found | ({"required": needed} if needed else {})
+
+
+def steps_schema() -> dict[str, Any]:
+    """A step as a file writes it: a name alone, or one key with its parameters."""
+    from lake_assets.preps import CATALOGUE
+
+    steps = {name: prep for name, prep in sorted(CATALOGUE.items()) if prep.step}
+    alone = [name for name, prep in steps.items() if not required(prep)]
+    return {
+        "anyOf": [
+            {"enum": alone},
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 1,
+                "properties": {name: json_schema(prep) for name, prep in steps.items()},
+            },
+        ]
+    }
 
 
 def _json_type(annotation: Any) -> dict[str, Any]:

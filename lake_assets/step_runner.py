@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from lake_assets import steps, transform
+from lake_assets import step_columns, steps, transform
 from lake_assets.pipeline import Asset
 from lake_assets.preps import Step
 from lake_assets.publish import Markdown
@@ -47,7 +47,7 @@ class Run:
         Up to the first step that needs all rows they come and go batch by batch; from there on the
         partition is in memory.
         """
-        wrong = list(steps.against_columns(self.asset, self.steps, reader.schema))
+        wrong = list(step_columns.check(self.asset, self.steps, reader.schema))
         if wrong:
             raise PermanentError("\n".join(map(str, wrong)))
         alone = [steps.rowwise(step) for step in self.steps]

@@ -1,22 +1,22 @@
 """The steps of a dataset: what a file may say of them, and which columns there are after each.
 
 Here: steps against the signatures of the prep functions, at every process start and without an
-engine; and against columns, on empty Polars frames. Not here: the functions (`preps/`), what a
-parameter may be (`step_params.py`), and running steps over rows (`step_runner.py`).
+engine; and the columns after each, found on empty Polars frames. Not here: the functions
+(`preps/`), what a parameter may be (`step_params.py`), whether the columns are those declared
+(`step_columns.py`), and running steps over rows (`step_runner.py`).
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lake_assets.pipeline import Asset
 from lake_assets.spec import StepSpec
 from resources.errors import PermanentError
-from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Place, nearest
 
 if TYPE_CHECKING:
@@ -42,14 +42,6 @@ NO_STEP = {
     ),
 }
 _NO_ROWS = ("it does not make rows of rows", "call it in Python, in a transform or a notebook")
-
-#: Function → the parameter that says which columns it makes. By itself it would learn them of the
-#: rows, and those of a dataset are declared.
-LEARNED = {
-    "nominal_to_binominal": "values",
-    "nominal_to_numeric": "values",
-    "split_columns": "parts",
-}
 
 #: Parameters by which a function that does row for row looks at all rows first.
 _WHOLE = {("parse_number", "unparsable_value_handling"): "skip attribute"}
@@ -93,7 +85,8 @@ def check(asset: Asset, steps: Sequence[StepSpec]) -> Iterator[Mistake]:
         prep = catalogue().get(step.name)
         told: Iterator[_Told]
         if prep is None:
-            told = iter([_Told((), f"there is no function {step.name!r}", _near(step.name))])
+            cure = near(step.name, [name for name, one in catalogue().items() if one.step])
+            told = iter([_Told((), f"there is no function {step.name!r}", cure)])
         elif not prep.step:
             why, instead = NO_STEP.get(prep.name, _NO_ROWS)
             told = iter([_Told((), f"{prep.name} is no step: {why}", instead)])
@@ -112,12 +105,11 @@ class _Told:
     cure: str = ""
 
 
-def _near(name: str) -> str:
-    """The step that is meant; RapidMiner's own spelling, `Filter Examples`, is near too."""
-    steps = [one.name for one in catalogue().values() if one.step]
+def near(name: str, known: Iterable[str]) -> str:
+    """The function that is meant; RapidMiner's own spelling, `Filter Examples`, is near too."""
     plain = re.sub(r"\W+", "_", name.lower())
-    near = difflib.get_close_matches(plain, steps, n=1, cutoff=0.6)
-    return (f"did you mean {near[0]!r}? " if near else "") + "`lake preps` lists all"
+    found = difflib.get_close_matches(plain, list(known), n=1, cutoff=0.6)
+    return (f"did you mean {found[0]!r}? " if found else "") + "`lake preps` lists all"
 
 
 def _parameters(prep: Prep, params: Mapping[str, Any]) -> Iterator[_Told]:
@@ -141,11 +133,9 @@ def _parameters(prep: Prep, params: Mapping[str, Any]) -> Iterator[_Told]:
             yield from _selector(prep, name, value)
     for name in step_params.required(prep):
         if name not in params:
-            yield _Told((), f"the parameter {name!r} is missing", shown)
-    learned = LEARNED.get(prep.name)
-    if learned and learned not in params:
-        what = f"the parameter {learned!r} is missing: it says which columns the step makes, as "
-        yield _Told((), what + "the columns of a dataset are declared", shown)
+            why = ": it says which columns the step makes, as those of a dataset are declared"
+            learned = step_params.LEARNED.get(prep.name) == name
+            yield _Told((), f"the parameter {name!r} is missing{why if learned else ''}", shown)
 
 
 def _selector(prep: Prep, name: str, value: Any) -> Iterator[_Told]:
@@ -220,102 +210,6 @@ def start_schema(columns: pa.Schema) -> nw.Schema:
     import polars as pl
 
     return nw.Schema(nw.from_native(pl.DataFrame(columns.empty_table())).schema)
-
-
-def against_columns(asset: Asset, steps: Sequence[Step], start: pa.Schema) -> Iterator[Mistake]:
-    """What columns have against the steps: those before each of them, those declared at the end."""
-    try:
-        found = schemas(steps, start_schema(start))
-    except StepError as error:
-        yield asset.mistake(error.place, error.what)
-        return
-    given = {name: _type_name(type_) for name, type_ in _arrow(found[-1]).items()}
-    for name, type_ in given.items():
-        if name not in asset.types:
-            yield _undeclared(asset, steps, found, name)
-        elif type_ is None:
-            what = f"the lake has no type for {name!r} as the steps give it, {found[-1][name]}"
-            yield asset.mistake(("columns", name), what, f"declared is {asset.types[name].name}")
-        elif not _keeps(parse_type(type_), asset.types[name]):
-            what = f"the steps give {name!r} as {type_}, declared is {asset.types[name].name}"
-            between = _BETWEEN.get((_kind(parse_type(type_)), _kind(asset.types[name])))
-            cure = f"declare {type_}" + (f", or add the step {between}" if between else "")
-            yield asset.mistake(("columns", name, "type"), what, cure)
-    for name in asset.types:
-        if name not in given:
-            what = f"the steps give no column {name!r}"
-            yield asset.mistake(("columns", name), what, nearest(name, given))
-
-
-def _undeclared(
-    asset: Asset, steps: Sequence[Step], found: Sequence[nw.Schema], name: str
-) -> Mistake:
-    out = f"take it out: `- remove_attributes: {{attributes: [{name}]}}`"
-    # The last step before which it was not there.
-    made = next((n for n in range(len(steps), 0, -1) if name not in found[n - 1]), 0)
-    if not made:
-        what = f"the column {name!r} is there after the steps, and not declared"
-        return asset.mistake(("steps",), what, f"declare it under `columns`, or {out}")
-    step = steps[made - 1]
-    what = f"step {made}, {step.name}: makes the undeclared column {name!r}"
-    place: Place = ("steps", made - 1, step.name)
-    return asset.mistake(place, what, f"declare it under `columns`, or {out}")
-
-
-def _arrow(schema: nw.Schema) -> dict[str, pa.DataType | None]:
-    from resources.frames import lake_type
-
-    return {field.name: lake_type(field.type) for field in schema.to_arrow()}
-
-
-def _type_name(type_: pa.DataType | None) -> str | None:
-    """The lake's word for one of its types in Arrow."""
-    if type_ is None:
-        return None
-    names = {ColumnType(name).arrow(): name for name in SIMPLE}
-    return names.get(type_) or f"decimal({type_.precision},{type_.scale})"
-
-
-def _kind(type_: ColumnType) -> str:
-    if type_.is_decimal:
-        return "decimal"
-    return type_.name.rstrip("0123456789")
-
-
-def _keeps(have: ColumnType, want: ColumnType) -> bool:
-    """Whether values of one type may be ones of another; that each fits is seen row by row."""
-    kinds = (_kind(have), _kind(want))
-    return have == want or kinds[0] == kinds[1] != "decimal" or _widens(have, want)
-
-
-def _widens(have: ColumnType, want: ColumnType) -> bool:
-    """Numbers in a decimal that has room for them."""
-    if not want.is_decimal:
-        return False
-    if have.is_decimal:
-        whole = have.precision - have.scale <= want.precision - want.scale
-        return whole and have.scale <= want.scale
-    return have.name.startswith("int")
-
-
-#: What there is and what is declared → the step that makes one of the other.
-_BETWEEN = {
-    ("int", "float"): "integer_to_real",
-    ("float", "int"): "real_to_integer",
-    ("decimal", "int"): "real_to_integer",
-    ("string", "float"): "parse_number",
-    ("string", "date"): "nominal_to_date",
-    ("string", "timestamp"): "nominal_to_date",
-    ("date", "string"): "date_to_nominal",
-    ("timestamp", "string"): "date_to_nominal",
-    ("date", "int"): "date_to_numeric",
-    ("timestamp", "int"): "date_to_numeric",
-    ("int", "string"): "numeric_to_polynominal",
-    ("float", "string"): "numeric_to_polynominal",
-    ("decimal", "string"): "numeric_to_polynominal",
-    ("int", "timestamptz"): "numeric_to_date",
-    ("int", "boolean"): "numeric_to_binominal",
-}
 
 
 def _blamed(params: Mapping[str, Any], what: str) -> Place:

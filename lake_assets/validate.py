@@ -164,11 +164,14 @@ def _stepped(
             return
     if any(steps.check(asset, given)):  # told by `consistency.py`
         return
-    import pyarrow as pa  # only where there are steps: Arrow takes 0.1 s
+    # Only where there are steps: Arrow and Polars take 0.2 s.
+    import pyarrow as pa
+
+    from lake_assets import step_columns
 
     schema = pa.schema([(name, type_.arrow()) for name, type_ in start.items()])
     first = asset.partitions.first if asset.partitions else ""
-    yield from steps.against_columns(asset, steps.calls(asset, given, first), schema)
+    yield from step_columns.check(asset, steps.calls(asset, given, first), schema)
 
 
 def _hive_dataset(

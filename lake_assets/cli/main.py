@@ -29,6 +29,7 @@ _COMMANDS = {
     "schema": ("look", "The JSON schema of pipeline.yaml, for editors."),
     "run": ("run", "Materialise what is missing or stale."),
     "peek": ("peek", "The first rows of an asset or a source table."),
+    "preps": ("preps", "Prep functions: what there is, how a step of a pipeline file is written."),
     "models": ("models", "Models, their champions and scores."),
     "hive": ("hive", "Tables and partitions in Hive: compare them, bring them in line."),
     "airflow": ("airflow", "DAG files for Airflow, and what their tasks call."),

@@ -1,7 +1,7 @@
 """What an analyst reads who has made a mistake in a step: file, line, step, suggestion.
 
-Here: the texts of `lake validate`, word by word, for a file with steps. Not here: how they are found out
-(`tests/test_steps.py`).
+Here: the texts of `lake validate`, word by word, for a file with steps. Not here: how they are
+found out (`tests/test_steps.py`).
 """
 
 from __future__ import annotations
@@ -93,12 +93,18 @@ CASES: dict[str, tuple[list[tuple[str, str]], str]] = {
         "f/orders/pipeline.yaml:21: datasets.clean_orders.steps.2: a step is one function, and "
         "here are sort, by: indent the parameters deeper than sort",
     ),
-    "columns that are not declared": (
+    "a name that no column has": (
         [("- trim: {columns: [customer]}", "- rename: {mapping: {customer: 고객}}")],
         "f/orders/pipeline.yaml:17: prep/clean_orders: step 1, rename: makes the undeclared "
         "column '고객'\n"
+        '    name it in lower-case letters: `- rename: {mapping: {"고객": new_name}}`',
+    ),
+    "a column that is not declared": (
+        [("- trim: {columns: [customer]}", "- rename: {mapping: {customer: buyer}}")],
+        "f/orders/pipeline.yaml:17: prep/clean_orders: step 1, rename: makes the undeclared "
+        "column 'buyer'\n"
         "    declare it under `columns`, or take it out: "
-        "`- remove_attributes: {attributes: [고객]}`",
+        "`- remove_attributes: {attributes: [buyer]}`",
     ),
 }
 

@@ -1,0 +1,122 @@
+"""The columns of a dataset's steps against those that it declares, told at the line of the step.
+
+Here: what `lake validate`, and a run before it reads rows, find on empty frames. Not here: the
+columns after each step (`steps.schemas`), and rows that do not fit (`transform.fitted`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import narwhals.stable.v2 as nw
+import pyarrow as pa
+
+from lake_assets.pipeline import Asset
+from lake_assets.preps import Step
+from lake_assets.step_params import in_yaml
+from lake_assets.steps import StepError, schemas, start_schema
+from resources.frames import lake_type
+from resources.types import SIMPLE, ColumnType, parse_type
+from resources.yamlfile import Mistake, Place, nearest
+
+#: What a declared column may be called (`words.ColumnName`).
+_COLUMN = r"[a-z_][a-z0-9_]*"
+
+#: What there is and what is declared → the step that makes one of the other.
+_BETWEEN = {
+    ("int", "float"): "integer_to_real",
+    ("float", "int"): "real_to_integer",
+    ("decimal", "int"): "real_to_integer",
+    ("string", "float"): "parse_number",
+    ("string", "date"): "nominal_to_date",
+    ("string", "timestamp"): "nominal_to_date",
+    ("date", "string"): "date_to_nominal",
+    ("timestamp", "string"): "date_to_nominal",
+    ("date", "int"): "date_to_numeric",
+    ("timestamp", "int"): "date_to_numeric",
+    ("int", "string"): "numeric_to_polynominal",
+    ("float", "string"): "numeric_to_polynominal",
+    ("decimal", "string"): "numeric_to_polynominal",
+    ("int", "timestamptz"): "numeric_to_date",
+    ("int", "boolean"): "numeric_to_binominal",
+}
+
+
+def check(asset: Asset, steps: Sequence[Step], start: pa.Schema) -> Iterator[Mistake]:
+    """What columns have against the steps: those before each of them, those declared at the end."""
+    try:
+        found = schemas(steps, start_schema(start))
+    except StepError as error:
+        yield asset.mistake(error.place, error.what)
+        return
+    given = {name: _type_name(type_) for name, type_ in _arrow(found[-1]).items()}
+    for name, type_ in given.items():
+        if name not in asset.types:
+            yield _undeclared(asset, steps, found, name)
+        elif type_ is None:
+            what = f"the lake has no type for {name!r} as the steps give it, {found[-1][name]}"
+            yield asset.mistake(("columns", name), what, f"declared is {asset.types[name].name}")
+        elif not _keeps(parse_type(type_), asset.types[name]):
+            what = f"the steps give {name!r} as {type_}, declared is {asset.types[name].name}"
+            between = _BETWEEN.get((_kind(parse_type(type_)), _kind(asset.types[name])))
+            cure = f"declare {type_}" + (f", or add the step {between}" if between else "")
+            yield asset.mistake(("columns", name, "type"), what, cure)
+    for name in asset.types:
+        if name not in given:
+            what = f"the steps give no column {name!r}"
+            yield asset.mistake(("columns", name), what, nearest(name, given))
+
+
+def _undeclared(
+    asset: Asset, steps: Sequence[Step], found: Sequence[nw.Schema], name: str
+) -> Mistake:
+    if re.fullmatch(_COLUMN, name):
+        out = f"`- remove_attributes: {{attributes: [{name}]}}`"
+        cure = f"declare it under `columns`, or take it out: {out}"
+    else:
+        new = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "new_name"
+        cure = f"name it in lower-case letters: `- rename: {{mapping: {{{in_yaml(name)}: {new}}}}}`"
+    # The last step before which it was not there.
+    made = next((n for n in range(len(steps), 0, -1) if name not in found[n - 1]), 0)
+    if not made:
+        what = f"the column {name!r} is there after the steps, and not declared"
+        return asset.mistake(("steps",), what, cure)
+    step = steps[made - 1]
+    what = f"step {made}, {step.name}: makes the undeclared column {name!r}"
+    place: Place = ("steps", made - 1, step.name)
+    return asset.mistake(place, what, cure)
+
+
+def _arrow(schema: nw.Schema) -> dict[str, pa.DataType | None]:
+    return {field.name: lake_type(field.type) for field in schema.to_arrow()}
+
+
+def _type_name(type_: pa.DataType | None) -> str | None:
+    """The lake's word for one of its types in Arrow."""
+    if type_ is None:
+        return None
+    names = {ColumnType(name).arrow(): name for name in SIMPLE}
+    return names.get(type_) or f"decimal({type_.precision},{type_.scale})"
+
+
+def _kind(type_: ColumnType) -> str:
+    if type_.is_decimal:
+        return "decimal"
+    return type_.name.rstrip("0123456789")
+
+
+def _keeps(have: ColumnType, want: ColumnType) -> bool:
+    """Whether values of one type may be ones of another; that each fits is seen row by row."""
+    kinds = (_kind(have), _kind(want))
+    return have == want or kinds[0] == kinds[1] != "decimal" or _widens(have, want)
+
+
+def _widens(have: ColumnType, want: ColumnType) -> bool:
+    """Numbers in a decimal that has room for them."""
+    if not want.is_decimal:
+        return False
+    if have.is_decimal:
+        whole = have.precision - have.scale <= want.precision - want.scale
+        return whole and have.scale <= want.scale
+    return have.name.startswith("int")
