@@ -92,7 +92,7 @@ def nominal_to_binominal(
     assert values is not None  # learned
     names = learned_columns("nominal_to_binominal", df, columns, values)
     many = [name for name in names if transform_binominal or len(values[name]) > 2]
-    limited("nominal_to_binominal", {name: values[name] for name in many})
+    limited("nominal_to_binominal", {name: len(values[name]) for name in many})
     mark = "_" if use_underscore_in_name else " = "
     made = {
         name: {
@@ -154,7 +154,7 @@ def nominal_to_numeric(
     plain = with_texts(df, names)
     if coding_type == "unique integers":
         return plain.with_columns(_numbered(name, values[name]) for name in names)
-    limited("nominal_to_numeric", {name: values[name] for name in names})
+    limited("nominal_to_numeric", {name: len(values[name]) for name in names})
     effect = coding_type == "effect coding"
     groups = _groups(names, values, use_comparison_groups, comparison_groups or {}, effect)
     mark = "_" if use_underscore_in_name else " = "

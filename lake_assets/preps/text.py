@@ -12,6 +12,7 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from lake_assets.edge import Edge, Effect, Kind
+from lake_assets.preps.fences import texts
 from lake_assets.preps.parts import (
     Pattern,
     counted,
@@ -24,8 +25,9 @@ from lake_assets.preps.parts import (
     pattern_of,
 )
 from lake_assets.preps.prep import Frame, PrepError, prep
-from lake_assets.preps.selectors import Columns, chosen, known
+from lake_assets.preps.selectors import Columns, chosen, is_nominal, known
 from lake_assets.preps.values import (
+    NO_VALUE,
     Unexpected,
     distinct,
     effect_of_made,
@@ -128,7 +130,9 @@ def _learn_parts(frame: Frame, params: Mapping[str, Any]) -> Mapping[str, Any]:
     if learned is None:
         return {**params, "columns": names, key: found}
     if key == "parts":
-        found, learned = ({n: range(c) for n, c in one.items()} for one in (found, learned))
+        found, learned = (
+            {name: list(range(count)) for name, count in one.items()} for one in (found, learned)
+        )
     warn_of("split_columns", found, learned)
     return {**params, "columns": names}
 
@@ -184,14 +188,14 @@ def split_columns(
     names = learned_columns("split_columns", df, columns, learned)
     if ordered:
         counts = {name: learned[name] for name in names if learned[name] > 1}
-        limited("split_columns", {name: range(count) for name, count in counts.items()})
+        limited("split_columns", counts)
         prepared = listed(marked(with_texts(df, names), list(counts), pattern), counts, mark)
         made = {
             name: {f"{name}_{index + 1}": part(name, index) for index in range(count)}
             for name, count in counts.items()
         }
     else:
-        limited("split_columns", {name: learned[name] for name in names})
+        limited("split_columns", {name: len(learned[name]) for name in names})
         prepared = enclosed(marked(with_texts(df, names), names, pattern), names, mark)
         made = {
             name: {f"{name}_{value}": has_part(name, value, mark) for value in learned[name]}
@@ -272,14 +276,14 @@ def merge_columns(
         raise PrepError(
             f"merge_columns: there is a column {new!r} already. Rename it, or set separator."
         )
-    texts = [_as_text(schema[name], name) for name in (first, second)]
-    if trim_values:
-        texts = [one.str.strip_chars(BLANKS) for one in texts]
-    return df.with_columns(nw.concat_str(*texts, separator=separator).alias(new))
-
-
-def _as_text(dtype: nw.DType, name: str) -> nw.Expr:
-    return nw.col(name).cast(nw.String)
+    twins = {f"{NO_VALUE}1": first, f"{NO_VALUE}2": second}
+    twinned = df.with_columns(nw.col(name).alias(twin) for twin, name in twins.items())
+    nominal = [twin for twin, name in twins.items() if is_nominal(schema[name])]
+    joined = texts(with_texts(twinned, nominal), [twin for twin in twins if twin not in nominal])
+    values = [
+        nw.col(twin).str.strip_chars(BLANKS) if trim_values else nw.col(twin) for twin in twins
+    ]
+    return joined.with_columns(nw.concat_str(*values, separator=separator).alias(new)).drop(*twins)
 
 
 def _effect_of_columns(params: Mapping[str, Any], after: nw.Schema) -> Effect:

@@ -211,13 +211,13 @@ def in_place(function: str, frame: Frame, made: Mapping[str, Mapping[str, nw.Exp
     return frame.select(expression.alias(name) for name, expression in columns)
 
 
-def limited(function: str, values: Mapping[str, Sequence[str]]) -> None:
-    """PrepError for a column of more values than there can be columns."""
-    for name, those in values.items():
-        if len(those) > MOST_COLUMNS:
+def limited(function: str, counts: Mapping[str, int]) -> None:
+    """PrepError for a column of which there would be too many."""
+    for name, count in counts.items():
+        if count > MOST_COLUMNS:
             raise PrepError(
-                f"{function}: column {name!r} has {len(those):,} values, and one column a value "
-                f"is made of {MOST_COLUMNS:,} at most. Choose other columns, or merge values."
+                f"{function}: column {name!r} would be {count:,} columns; {MOST_COLUMNS:,} at "
+                "most are made of one. Choose other columns, or merge values."
             )
 
 
