@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -143,10 +144,12 @@ def known(function: str, schema: Mapping[str, Any], columns: Sequence[str]) -> N
     lacking = [name for name in dict.fromkeys(columns) if name not in schema]
     if not lacking:
         return
+    # By letters, not syllables: of 도시 and 도서 half the syllables differ, one letter in four.
+    there = {unicodedata.normalize("NFD", name): name for name in schema}
     told = []
     for name in lacking:
-        near = difflib.get_close_matches(str(name), list(schema), 1)
-        told.append(f"{name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+        near = difflib.get_close_matches(unicodedata.normalize("NFD", str(name)), there, 1)
+        told.append(f"{name!r}" + (f" (did you mean {there[near[0]]!r}?)" if near else ""))
     raise PrepError(
         f"{function}: there is no column {', '.join(told)}. There are: {', '.join(schema)}."
     )
