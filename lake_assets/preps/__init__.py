@@ -7,13 +7,36 @@ RapidMiner's operators; `lake preps` lists them.
 
 from __future__ import annotations
 
+from lake_assets.preps.columns import (
+    add_column,
+    remove_attributes,
+    rename,
+    select_attributes,
+    select_by_random,
+)
 from lake_assets.preps.nominal import (
     nominal_to_binominal,
     nominal_to_numeric,
     nominal_to_text,
     text_to_nominal,
 )
+from lake_assets.preps.numbers import (
+    integer_to_real,
+    numeric_to_binominal,
+    numeric_to_binominal_mapping,
+    numeric_to_polynominal,
+    numeric_to_polynominal_mapping,
+    real_to_integer,
+)
 from lake_assets.preps.prep import CATALOGUE, Prep, PrepError, Step, fit
+from lake_assets.preps.rows import (
+    filter_examples,
+    sample,
+    shuffle,
+    sort,
+    split_rows,
+    split_rows_at,
+)
 from lake_assets.preps.selectors import Selector
 from lake_assets.preps.split_loads import (
     days_split_upload,
@@ -37,17 +60,34 @@ __all__ = [
     "Selector",
     "Step",
     "add",
+    "add_column",
     "days_split_upload",
     "days_split_upload_date_setting",
     "days_split_upload_sql_setting",
+    "filter_examples",
     "fit",
     "hdfs_split_upload",
+    "integer_to_real",
     "merge",
     "merge_columns",
     "nominal_to_binominal",
     "nominal_to_numeric",
     "nominal_to_text",
+    "numeric_to_binominal",
+    "numeric_to_binominal_mapping",
+    "numeric_to_polynominal",
+    "numeric_to_polynominal_mapping",
+    "real_to_integer",
+    "remove_attributes",
+    "rename",
+    "sample",
+    "select_attributes",
+    "select_by_random",
+    "shuffle",
+    "sort",
     "split_columns",
+    "split_rows",
+    "split_rows_at",
     "substring",
     "text_to_nominal",
     "trim",

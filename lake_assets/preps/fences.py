@@ -60,9 +60,9 @@ def kept_present(
     assert isinstance(after, nw.DataFrame)
     for name in names:
         lost = after[name].null_count() - frame[name].null_count()
-        if lost and schema[name].is_float() and not frame.implementation.is_pandas():
+        if lost > 0 and schema[name].is_float():
             lost -= int(frame[name].is_nan().sum())
-        if lost:
+        if lost > 0:
             which = after[name].is_null() & ~frame.select(missing(name, schema[name]))[name]
             raise refused(name, frame[name].filter(which).head(1).to_list()[0])
     return after
@@ -93,6 +93,11 @@ def _refuse_lost(
         example = lost[name].to_list()[0]
         if example is not None:
             raise refused(name, example)
+
+
+def changed(frame: Frame, *columns: nw.Expr) -> Frame:
+    """`with_columns`, of no columns too: Narwhals refuses none over a lazy frame."""
+    return frame.with_columns(*columns) if columns else frame
 
 
 # -- whole numbers
@@ -128,10 +133,26 @@ def whole_numbers(frame: Frame, names: Sequence[str], how: How = "cut") -> Frame
     decimals = [name for name in names if isinstance(schema[name], nw.Decimal)]
     others = [name for name in names if name not in floats and name not in decimals]
     frame = applied(frame, {name: _whole_decimals(how) for name in decimals})
-    return frame.with_columns(
+    return changed(
+        frame,
         *(_whole_floats(nw.col(name), how).alias(name) for name in floats),
         *(nw.col(name).cast(nw.Int64) for name in others),
     )
+
+
+def reals(frame: Frame, names: Sequence[str]) -> Frame:
+    """Those integers as Float64, the nearest one: PyArrow's cast refuses those above 2^53."""
+    if frame.implementation.is_pandas() or frame.implementation.is_pyarrow():
+        return applied(frame, dict.fromkeys(names, _NEAREST))
+    return changed(frame, *(nw.col(name).cast(nw.Float64) for name in names))
+
+
+_NEAREST = Formula(
+    nw.Float64,
+    duckdb=lambda name: f"CAST({name} AS DOUBLE)",
+    spark=lambda column: column.cast("double"),
+    arrow=lambda array: array.cast("float64", safe=False),
+)
 
 
 def _whole_floats(column: nw.Expr, how: How) -> nw.Expr:
@@ -193,10 +214,13 @@ def texts(frame: Frame, names: Sequence[str]) -> Frame:
         for name in names
         if schema[name].is_float() or isinstance(schema[name], nw.Decimal)
     }
-    return applied(frame, formulas).with_columns(
-        _truth(name) if isinstance(schema[name], nw.Boolean) else nw.col(name).cast(nw.String)
-        for name in names
-        if name not in formulas and schema[name] != nw.String
+    return changed(
+        applied(frame, formulas),
+        *(
+            _truth(name) if isinstance(schema[name], nw.Boolean) else nw.col(name).cast(nw.String)
+            for name in names
+            if name not in formulas and schema[name] != nw.String
+        ),
     )
 
 

@@ -28,10 +28,12 @@ def number_text(dtype: Any) -> Formula:
         """Polars' text, and DuckDB's way for those which it would write with an exponent."""
         import polars as pl
 
-        series = series + 0.0  # -0.0 becomes 0.0
         text = series.cast(pl.String).str.strip_suffix(".0")
         size = series.abs()
-        odd = (~((size >= 1e-4) & (size < 1e15)) & (size != 0)).fill_null(False)
+        zero = (size == 0).fill_null(False)
+        if zero.any():  # one of them may be '-0'
+            text = text.zip_with(~zero, pl.Series(["0"]))
+        odd = (~((size >= 1e-4) & (size < 1e15)) & ~zero).fill_null(False)
         if not odd.any():
             return text
         rest = lent(formula, series.zip_with(odd, pl.Series([None], dtype=series.dtype)).to_arrow())

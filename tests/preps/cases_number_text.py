@@ -205,7 +205,11 @@ PARSED = [
         refused("'a' is integer", "nominal"),
     ),
     Case(
-        PARSE, "no column", {"금액": text("1")}, {"columns": "금엑"}, refused("did you mean '금액'")
+        PARSE,
+        "no column",
+        {"주문금액": text("1")},
+        {"columns": "주문금엑"},
+        refused("did you mean '주문금액'"),
     ),
     Case(
         PARSE,

@@ -519,7 +519,11 @@ WHOLES = [
     Case(WHOLE, "empty", {"a": f64(), "b": dec("18,2")}, {}, {"a": i64(), "b": i64()}),
     Case(WHOLE, "text column", {"a": text("1")}, {"columns": "a"}, refused("'a' is text")),
     Case(
-        WHOLE, "no column", {"금액": f64(1.0)}, {"columns": "금엑"}, refused("did you mean '금액'")
+        WHOLE,
+        "no column",
+        {"주문금액": f64(1.0)},
+        {"columns": "주문금엑"},
+        refused("did you mean '주문금액'"),
     ),
 ]
 
