@@ -364,26 +364,29 @@ class Graph:
         made = lineage.columns.get(origin.column) if lineage else None
         return made is not None and made.confidence == "parsed" and not made.origins
 
-    def made_of(self, asset: str, column: str) -> Iterator[tuple[Origin, bool]]:
-        """The columns that come of this one, one step down; True where it decides their rows.
+    def made_of(self, asset: str, column: str) -> Iterator[Origin]:
+        """The columns that come of this one, one step down, with the kind of the way.
 
-        Of those whose rows it decides the asset's `*` stands for all.
+        An asset whose rows it decides is there as its `*`.
         """
-        for key, user in self.catalogue.items():
-            if not _reads(user, asset):
-                continue
+        for key in self.users(asset):
             lineage = self.of(key)
             assert lineage is not None
-            for name, made in lineage.columns.items():
-                for one in sorted(made.origins):
+            made = [(name, one.origins) for name, one in lineage.columns.items()]
+            for name, origins in [*made, (ROWS, lineage.rows)]:
+                for one in sorted(origins):
                     if (one.asset, one.column) == (asset, column):
-                        yield Origin(key, name, one.kind), False
-            for one in sorted(lineage.rows):
-                if (one.asset, one.column) == (asset, column):
-                    yield Origin(key, ROWS, one.kind), True
+                        yield Origin(key, name, one.kind)
 
+    def inputs(self, asset: str) -> list[str]:
+        """The assets that an asset reads."""
+        found = self.catalogue.get(asset)
+        if found is None:
+            return []
+        if isinstance(found.spec, SourceSpec):
+            return [source_key(found, found.spec)]
+        return list(dict.fromkeys(getattr(found.spec, "named_inputs", {}).values()))
 
-def _reads(user: Input, asset: str) -> bool:
-    if isinstance(user.spec, SourceSpec):
-        return source_key(user, user.spec) == asset
-    return asset in getattr(user.spec, "named_inputs", {}).values()
+    def users(self, asset: str) -> list[str]:
+        """The assets that read an asset."""
+        return [key for key in self.catalogue if asset in self.inputs(key)]

@@ -366,7 +366,10 @@ class _Reader:
     # --- text ------------------------------------------------------------------------------------
 
     def expression(self, scope: Scope, name: str) -> str:
-        """The text a column is made by, in the innermost query that does more than pass it on."""
+        """The text a column is made by, in the innermost query that does more than pass it on.
+
+        '' where every query passes it on.
+        """
         query = scope.expression
         if isinstance(query, exp.SetOperation):
             scopes = scope.set_operation_scopes
@@ -379,6 +382,8 @@ class _Reader:
         source = scope.sources.get(made.table) if isinstance(made, exp.Column) else None
         if isinstance(source, Scope) and not isinstance(source.expression, exp.UDTF):
             return self.expression(source, made.name)
+        if isinstance(made, exp.Column):
+            return ""
         return str(made.sql(self.dialect, comments=False))
 
 
