@@ -28,10 +28,12 @@ _COMMANDS = {
     "new": ("look", "Write the skeleton of a pipeline that runs."),
     "schema": ("look", "The JSON schema of pipeline.yaml, for editors."),
     "run": ("run", "Materialise what is missing or stale."),
+    "lineage": ("lineage", "Which columns a column comes of, and which come of it."),
     "peek": ("peek", "The first rows of an asset or a source table."),
     "preps": ("preps", "Prep functions: what there is, how a step of a pipeline file is written."),
     "models": ("models", "Models, their champions and scores."),
     "hive": ("hive", "Tables and partitions in Hive: compare them, bring them in line."),
+    "hdfs-upload": ("hdfs_upload", "A large file into HDFS in parts, resumable and verified."),
     "airflow": ("airflow", "DAG files for Airflow, and what their tasks call."),
 }
 
