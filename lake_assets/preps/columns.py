@@ -173,7 +173,16 @@ def add_column(df: Frame, name: str, value_type: NewType = "real") -> Frame:
     one_of("add_column", "value_type", value_type, list(_TYPES))
     if name in df.collect_schema():
         raise PrepError(f"add_column: there is a column {name!r} already. Choose another name.")
-    return df.with_columns(nw.lit(None, dtype=_TYPES[value_type]).alias(name))
+    dtype = _TYPES[value_type]
+    if not df.implementation.is_pandas():
+        return df.with_columns(nw.lit(None).cast(dtype).alias(name))
+    # pandas' own types for a column of None are object and, for truth values, False.
+    import pandas as pd
+
+    native = nw.to_native(df)
+    blank = nw.new_series(name, [None] * len(native), dtype, backend="pyarrow").to_arrow()
+    made: Frame = nw.from_native(native.assign(**{name: pd.arrays.ArrowExtensionArray(blank)}))
+    return made
 
 
 def _chosen(function: str, df: Frame, columns: Columns | None) -> list[str]:

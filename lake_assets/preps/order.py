@@ -33,18 +33,11 @@ def count(frame: Frame) -> int:
 
 def counts(frame: Frame, label: str) -> dict[Any, int]:
     """Value of the label → how many rows have it, missing being one of them; sorted, it last."""
-    labels = _labels(frame, label)
-    grouped = labels.group_by(label).agg(nw.len().alias(label + "_"))
-    eager = grouped.collect() if isinstance(grouped, nw.LazyFrame) else grouped
-    values = eager[label].to_list()
-    found = dict(
-        zip(
-            (None if one != one else one for one in values),
-            eager[label + "_"].to_list(),
-            strict=True,
-        )
-    )
-    return dict(sorted(found.items(), key=lambda one: (one[0] is None, one[0])))
+    number = hidden(frame)
+    grouped = _labels(frame, label).group_by(label).agg(nw.len().alias(number))
+    found = grouped.collect() if isinstance(grouped, nw.LazyFrame) else grouped
+    there = dict(zip(found[label].to_arrow().to_pylist(), found[number].to_list(), strict=True))
+    return dict(sorted(there.items(), key=lambda one: (one[0] is None, one[0])))
 
 
 def _labels(frame: Frame, label: str) -> Frame:
@@ -168,9 +161,6 @@ def ranged(frame: Frame, ranges: Sequence[Range]) -> list[Frame]:
     """The rows of each range, in their order."""
     if isinstance(frame, nw.DataFrame):
         return [frame[start:end] for start, end in ranges]
-    if frame.implementation.is_polars():
-        native: Any = nw.to_native(frame)
-        return [_frame(native.slice(start, end - start)) for start, end in ranges]
     place = hidden(frame)
     numbered = placed(frame, place)
     return [
@@ -181,8 +171,7 @@ def ranged(frame: Frame, ranges: Sequence[Range]) -> list[Frame]:
 
 def shuffled(frame: Frame, seed: int) -> Frame:
     if isinstance(frame, nw.DataFrame):
-        places: Any = generator(seed).permutation(len(frame))
-        return frame[places]
+        return _at(frame, generator(seed).permutation(len(frame)))
     place = hidden(frame)
     return placed(frame, place, seed).sort(place).drop(place)
 
@@ -195,20 +184,22 @@ def drawn(frame: Frame, cuts: Sequence[Cut], seed: int, label: str | None = None
     if isinstance(frame, nw.DataFrame):
         return _drawn_eagerly(frame, cuts, seed, label)
     place = hidden(frame)
-    numbered = placed(frame, place, seed)
-    rank = nw.col(place)
+    in_order = placed(frame, place)
+    rank = hidden(in_order)
+    ranked = placed(in_order, rank, seed)
     if label is not None:
-        rank = rank.rank("ordinal").over(label) - 1
-    ranked = numbered.with_columns(rank.alias(place))
-    return [
-        ranked.filter(functools.reduce(operator.or_, _within(place, cut, label))).drop(place)
-        for cut in cuts
-    ]
+        ranked = ranked.with_columns(nw.col(rank).rank("ordinal").over(label) - 1)
+    parts = []
+    for cut in cuts:
+        wanted = functools.reduce(operator.or_, _within(rank, cut, label), nw.col(rank) < 0)
+        # Ranking has put the rows of SQL engines into another order.
+        parts.append(ranked.filter(wanted).sort(place).drop(place, rank))
+    return parts
 
 
-def _within(place: str, cut: Cut, label: str | None) -> Iterator[nw.Expr]:
+def _within(rank: str, cut: Cut, label: str | None) -> Iterator[nw.Expr]:
     for one, (start, end) in cut.items():
-        ranks = (nw.col(place) >= start) & (nw.col(place) < end)
+        ranks = (nw.col(rank) >= start) & (nw.col(rank) < end)
         if label is None:
             yield ranks
         else:
@@ -233,7 +224,12 @@ def _drawn_eagerly(
         np.concatenate([orders[one][start:end] for one, (start, end) in cut.items()])
         for cut in cuts
     ]
-    return [frame[np.sort(places)] for places in parts]
+    return [_at(frame, np.sort(places)) for places in parts]
+
+
+def _at(frame: nw.DataFrame[Any], places: Any) -> Frame:
+    found: Frame = frame[places]
+    return found
 
 
 def _is(labels: nw.Series[Any], one: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -157,59 +157,86 @@ def known(function: str, schema: Mapping[str, Any], columns: Sequence[str]) -> N
 
 def selector_of(function: str, keys: Mapping[str, Any]) -> Selector:
     """A selector as a pipeline file writes it."""
-    given = {("except_" if key == "except" else key): value for key, value in keys.items()}
-    allowed = [name.rstrip("_") for name in Selector.__dataclass_fields__]
-    wrong = [key for key in keys if key not in allowed]
-    if wrong:
-        near = difflib.get_close_matches(str(wrong[0]), allowed, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+    if "block_type" in keys:
         raise PrepError(
-            f"{function}: a selector has no {', '.join(map(repr, wrong))}.{hint} "
-            f"Allowed: {', '.join(allowed)}."
+            f"{function}: block_type tells series of values apart, and a flat table has none. "
+            "Choose by value_type or by name."
         )
-    return Selector(**given)
+    allowed = [name.rstrip("_") for name in Selector.__dataclass_fields__]
+    for key in keys:
+        _allowed(function, "a selector's key", key, allowed)
+    return Selector(**{("except_" if key == "except" else key): keys[key] for key in keys})
 
 
 def _selected(
     function: str, frame: Frame, schema: Mapping[str, Any], selector: Selector
 ) -> list[str]:
-    rules = ("subset", "regular_expression", "value_type", "no_missing_values", "numeric_condition")
-    given = [rule for rule in rules if getattr(selector, rule)]
+    given = [rule for rule in _RULES if getattr(selector, rule) not in (None, False)]
     if len(given) > 1:
         raise PrepError(f"{function}: a selector has one rule, not {' and '.join(given)}.")
-    found = set(schema)
-    if selector.subset:
-        if selector.on_missing_column == "error":
-            known(function, schema, selector.subset)
-        found = set(selector.subset)
-    elif selector.regular_expression:
-        pattern = _compiled(function, selector.regular_expression)
-        found = {name for name in schema if pattern.fullmatch(name)}
-    elif selector.value_type:
-        kinds = (
-            (selector.value_type,)
-            if isinstance(selector.value_type, str)
-            else tuple(selector.value_type)
-        )
-        wrong = [kind for kind in kinds if kind not in _IS_OF]
-        if wrong:
-            raise PrepError(
-                f"{function}: {wrong[0]!r} is no value type. Allowed: {', '.join(_IS_OF)}."
-            )
-        found = {n for n, dtype in schema.items() if any(_IS_OF[kind](dtype) for kind in kinds)}
-    elif selector.no_missing_values:
-        from lake_assets.preps.conditions import without_missing
-
-        found = without_missing(frame)
-    elif selector.numeric_condition:
-        from lake_assets.preps.conditions import all_rows_hold
-
-        found = all_rows_hold(function, frame, selector.numeric_condition)
-    taken_out = [selector.except_] if isinstance(selector.except_, str) else selector.except_
-    for text in taken_out:
-        pattern = _compiled(function, text)
-        found = {name for name in found if not pattern.fullmatch(name)}
+    found = _RULES[given[0]](function, frame, schema, selector) if given else set(schema)
+    for text in _listed(selector.except_):
+        found = found - ({text} if text in schema else _matching(function, schema, text))
     return [name for name in schema if (name in found) != selector.invert]
+
+
+def _subset(function: str, _: Frame, schema: Mapping[str, Any], selector: Selector) -> set[str]:
+    names = _listed(selector.subset)
+    _allowed(function, "on_missing_column", selector.on_missing_column, ("error", "ignore"))
+    if selector.on_missing_column == "error":
+        known(function, schema, names)
+    return set(names)
+
+
+def _by_name(function: str, _: Frame, schema: Mapping[str, Any], selector: Selector) -> set[str]:
+    return _matching(function, schema, str(selector.regular_expression))
+
+
+def _by_type(function: str, _: Frame, schema: Mapping[str, Any], selector: Selector) -> set[str]:
+    kinds = _listed(selector.value_type)
+    for kind in kinds:
+        _allowed(function, "value_type", kind, _IS_OF)
+    return {name for name, dtype in schema.items() if any(_IS_OF[kind](dtype) for kind in kinds)}
+
+
+def _complete(_: str, frame: Frame, __: Mapping[str, Any], ___: Selector) -> set[str]:
+    from lake_assets.preps.conditions import without_missing
+
+    return without_missing(frame)
+
+
+def _by_numbers(function: str, frame: Frame, _: Mapping[str, Any], selector: Selector) -> set[str]:
+    from lake_assets.preps.conditions import all_rows_hold
+
+    return all_rows_hold(function, frame, str(selector.numeric_condition))
+
+
+#: Rule of a selector → the columns that it finds.
+_RULES: dict[str, Callable[[str, Frame, Mapping[str, Any], Selector], set[str]]] = {
+    "subset": _subset,
+    "regular_expression": _by_name,
+    "value_type": _by_type,
+    "no_missing_values": _complete,
+    "numeric_condition": _by_numbers,
+}
+
+
+def _listed(value: str | Sequence[str] | None) -> Sequence[str]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _allowed(function: str, what: str, value: object, allowed: Collection[str]) -> None:
+    if value in allowed:
+        return
+    near = difflib.get_close_matches(str(value), list(allowed), 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise PrepError(f"{function}: {what} is {value!r}.{hint} Allowed: {', '.join(allowed)}.")
+
+
+def _matching(function: str, schema: Mapping[str, Any], pattern: str) -> set[str]:
+    """The names that match as a whole."""
+    compiled = _compiled(function, pattern)
+    return {name for name in schema if compiled.fullmatch(name)}
 
 
 def _compiled(function: str, pattern: str) -> re.Pattern[str]:

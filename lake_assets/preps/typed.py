@@ -110,9 +110,11 @@ def moment(where: str, dtype: Any, value: Any) -> Any:
         raise PrepError(
             f"{where}: {value!r} has a zone, and the column holds wall times. Leave the zone out."
         )
-    if dtype.time_zone is not None and found.tzinfo is None:
-        return found.replace(tzinfo=ZoneInfo(ZONE))
-    return found
+    if dtype.time_zone is None:
+        return found
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=ZoneInfo(ZONE))
+    return found.astimezone(ZoneInfo(dtype.time_zone))  # Polars compares instants of one zone
 
 
 def _read(text: str) -> datetime.date:
