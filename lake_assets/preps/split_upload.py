@@ -21,11 +21,14 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from lake_assets.preps.prep import PrepError, listed
 from resources.errors import TransientError
-from resources.file_store import Entry, OpenFile, Sink
+
+if TYPE_CHECKING:
+    # Arrow comes with it, 0.2 s: a graph with steps loads without.
+    from resources.file_store import Entry, OpenFile, Sink
 
 MANIFEST = "_manifest.json"
 #: Hadoop's own mark of a folder that is complete.
@@ -37,7 +40,8 @@ _PIECE = 1 << 20
 _LOOK = 64 << 10
 
 Mode = Literal["bytes", "lines"]
-#: What is read or sent ('' for the source, else a part's name), bytes done, of how many.
+#: What is read or sent ('' for the source, else a part's name), bytes done, of how many; all of a
+#: part's once it has its name.
 Told = Callable[[str, int, int], None]
 
 
@@ -240,7 +244,8 @@ def _send(file: BinaryIO, part: Part, plan: SplitPlan, files: PartFiles, told: T
         for at, piece in _pieces(file, part.offset, part.bytes):
             sink.write(piece)
             proof.update(piece)
-            told(part.name, at, part.bytes)
+            if at < part.bytes:
+                told(part.name, at, part.bytes)
         sink.finish()
         if sink.sha256 != part.sha256:
             raise _changed(plan)
@@ -253,6 +258,7 @@ def _send(file: BinaryIO, part: Part, plan: SplitPlan, files: PartFiles, told: T
         sink.publish(f"{plan.folder}/{part.name}")
     finally:
         sink.discard()
+    told(part.name, part.bytes, part.bytes)
 
 
 def _put(files: PartFiles, path: str, text: str) -> None:
