@@ -13,12 +13,9 @@ whole table, so there is one, sorted by that column if more than one key has row
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import date, datetime
-from typing import Any
 
 import pyarrow as pa
 
@@ -28,7 +25,15 @@ from resources.hive import HiveConnection
 from resources.partition import window
 from resources.settings import Connection
 from resources.source import Reading, SourceColumn, Span, Table, Totals
-from resources.table_reader import Field, TableReader, add, arrow_schema, sum_of
+from resources.table_reader import (
+    Field,
+    TableReader,
+    add,
+    arrow_schema,
+    differing,
+    moment_of,
+    sum_of,
+)
 from resources.types import ColumnType, parse_type
 
 _TYPES = {
@@ -183,10 +188,9 @@ class HiveSource(TableReader):
     ) -> Generator[pa.RecordBatch, None, None]:
         for select in selects:
             yield from self._batches(table, fields, select)
-        after = self._totals(table, fields, span)
-        if not _agree(before, after):
-            changed = [key for key in {*before, *after} if not _agree_at(key, before, after)]
-            where = ", ".join(sorted(changed)[:3]) if span is not None else "all of it"
+        changed = differing(before, self._totals(table, fields, span))
+        if changed:
+            where = ", ".join(changed[:3]) if span is not None else "all of it"
             raise TransientError(
                 f"{self._of(table)}: changed while being read ({where}): its count or sums before "
                 "and after differ. Try again when its writer is done."
@@ -268,7 +272,7 @@ class HiveSource(TableReader):
                     f"{field.column.source!r}, so they are in no partition. Exclude them by a "
                     f"`filter` ({field.column.name} IS NOT NULL), or choose another window."
                 )
-            key = "" if span is None else self._key(table, _moment(moment), span)
+            key = "" if span is None else self._key(table, moment_of(moment), span)
             pairs = zip(sums, values, strict=True)
             partial.setdefault(key, []).append(
                 Totals(count, {one.column.name: sum_of(one, value) for one, value in pairs})
@@ -308,29 +312,3 @@ def _summed(field: Field) -> str:
     """What is added up: a sum of bigints would silently begin anew beyond 2^63."""
     name = field.found.type.name if field.found.type else ""
     return f"CAST({field.sql} AS DECIMAL(38, 0))" if name.startswith("int") else field.sql
-
-
-def _moment(text: str) -> Any:
-    """`2025-07-01` or `2025-07-01 09` as what it says; any other text as it is."""
-    read = {10: date.fromisoformat, 13: datetime.fromisoformat}.get(len(text), str)
-    try:
-        return read(text)
-    except ValueError:
-        return text
-
-
-def _agree(before: Mapping[str, Totals], after: Mapping[str, Totals]) -> bool:
-    return all(_agree_at(key, before, after) for key in {*before, *after})
-
-
-def _agree_at(key: str, before: Mapping[str, Totals], after: Mapping[str, Totals]) -> bool:
-    one, other = before.get(key), after.get(key)
-    if one is None or other is None or one.rows != other.rows:
-        return False
-    # Hive adds floats in any order; everything else is exact.
-    return all(
-        math.isclose(value, other.sums[name], rel_tol=1e-9)
-        if isinstance(value, float)
-        else value == other.sums[name]
-        for name, value in one.sums.items()
-    )

@@ -7,11 +7,12 @@ which partition a moment belongs, sums exactly. Not here: the course of a readin
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -231,6 +232,35 @@ def sum_of(field: Field, value: str | Decimal | float | None) -> Decimal | int |
         return float(value or 0)
     exact = Decimal(value or 0)
     return exact if declared.is_decimal else int(exact)
+
+
+def moment_of(text: Any) -> Any:
+    """`2025-07-01` or `2025-07-01 09` as what it says; any other text as it is."""
+    if text is None:
+        return None
+    read = {10: date.fromisoformat, 13: datetime.fromisoformat}.get(len(str(text)), str)
+    try:
+        return read(text)
+    except ValueError:
+        return text
+
+
+def differing(before: Mapping[str, Totals], after: Mapping[str, Totals]) -> list[str]:
+    """The partitions of which the source tells other totals after than before."""
+    keys = sorted({*before, *after})
+    return [key for key in keys if not _equal(before.get(key), after.get(key))]
+
+
+def _equal(one: Totals | None, other: Totals | None) -> bool:
+    if one is None or other is None or one.rows != other.rows:
+        return False
+    # Floats are added in any order; everything else is exact.
+    return all(
+        math.isclose(value, other.sums[name], rel_tol=1e-9)
+        if isinstance(value, float)
+        else value == other.sums[name]
+        for name, value in one.sums.items()
+    )
 
 
 def add(parts: Sequence[Totals]) -> Totals:

@@ -17,9 +17,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg2
@@ -56,11 +56,15 @@ class NoServer(RuntimeError):
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A running server. `user` is a superuser and needs no password."""
+    """A running server. `user` is a superuser and needs no password.
+
+    `restart` stops it at once, as a crash would, and starts it again at the same address.
+    """
 
     host: str
     port: int
     user: str = "postgres"
+    restart: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def connect(self, database: str = "postgres") -> PgConnection:
         """A psycopg2 connection in autocommit mode."""
@@ -160,19 +164,31 @@ def running_postgres() -> Iterator[PostgresServer]:
         (data / "pg_hba.conf").write_text(_HBA)
         port = free_port()
         options = [f"-c{key}={value}" for key, value in (*_SETTINGS.items(), ("port", port))]
-        process = subprocess.Popen(
-            [*prefix, str(programs / "postgres"), "-D", str(data), "-k", str(folder), *options],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "log").open("wb"),
-        )
-        try:
-            server = PostgresServer("127.0.0.1", port)
+
+        def start() -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [*prefix, str(programs / "postgres"), "-D", str(data), "-k", str(folder), *options],
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                stderr=(folder / "log").open("wb"),
+            )
             _wait(server, process, folder / "log")
+            return process
+
+        def stop() -> None:
+            processes[-1].send_signal(signal.SIGQUIT)  # at once; nothing is worth a checkpoint
+            processes[-1].wait(30)
+
+        def restart() -> None:
+            stop()
+            processes.append(start())
+
+        server = PostgresServer("127.0.0.1", port, restart=restart)
+        processes = [start()]
+        try:
             yield server
         finally:
-            process.send_signal(signal.SIGQUIT)  # at once; nothing is worth a checkpoint
-            process.wait(30)
+            stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
