@@ -108,7 +108,7 @@ def misfits(annotation: Any, value: Any) -> Iterator[Misfit]:
         yield Misfit((), "a column, a list of columns, or a selector {value_type: numeric}", value)
         return
     literals = [str(x) for m in members if typing.get_origin(m) is Literal for x in m.__args__]
-    wanted = " or ".join(dict.fromkeys(filter(None, map(_words, members))))
+    wanted = ", or ".join(dict.fromkeys(filter(None, map(_words, members))))
     yield Misfit((), wanted, value, literals)
 
 

@@ -63,7 +63,7 @@ CASES: dict[str, tuple[list[tuple[str, str]], str]] = {
     "wrong type": (
         [("descending: true", "descending: down")],
         "f/orders/pipeline.yaml:23: prep/clean_orders: step 3, sort: descending: write true or "
-        "false (found 'down')\n"
+        "false, or a list: [one, another] (found 'down')\n"
         "    sort(by, descending=false, nulls_last=true)",
     ),
     "missing parameter": (
