@@ -40,7 +40,8 @@ def _learn(function: str, frame: Frame, params: Mapping[str, Any]) -> Mapping[st
     if values is None:
         return {**params, "columns": names, "values": distinct(frame, names)}
     if told:
-        warn_of(function, distinct(frame, names), values)
+        found = distinct(frame, names)
+        warn_of(function, {name: len(set(found[name]) - set(values[name])) for name in names})
     return {**params, "columns": names}
 
 
@@ -58,7 +59,7 @@ def _learn_numeric(frame: Frame, params: Mapping[str, Any]) -> Mapping[str, Any]
     return _learn("nominal_to_numeric", frame, params)
 
 
-@prep(21, rowwise=False, learn=_learn_binominal, effect=effect_of_made)
+@prep(21, learn=_learn_binominal, effect=effect_of_made)
 def nominal_to_binominal(
     df: Frame,
     columns: Columns | None = None,
@@ -116,7 +117,7 @@ def _only(name: str, values: Sequence[str]) -> nw.Expr:
     return nw.when(nw.col(name).is_in(values or [NO_VALUE])).then(nw.col(name))
 
 
-@prep(23, rowwise=False, learn=_learn_numeric, effect=effect_of_made)
+@prep(23, learn=_learn_numeric, effect=effect_of_made)
 def nominal_to_numeric(
     df: Frame,
     columns: Columns | None = None,
@@ -219,7 +220,7 @@ def nominal_to_text(df: Frame, columns: Columns | None = None) -> Frame:
 
     >>> import polars as pl
     >>> nominal_to_text(pl.DataFrame({"a": pl.Series(["x", None], dtype=pl.Categorical)})).schema
-    Schema({'a': String})
+    Schema([('a', String)])
     """
     return with_texts(df, chosen("nominal_to_text", df, columns, default="nominal", only="nominal"))
 

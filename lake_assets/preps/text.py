@@ -7,7 +7,7 @@ Here: functions 38 to 42 and `merge_columns`. Not here: what they share with dum
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import narwhals.stable.v2 as nw
 
@@ -41,6 +41,8 @@ from lake_assets.preps.values import (
     with_category,
     with_texts,
 )
+
+Mode = Literal["ordered_split", "unordered_split"]
 
 BLANKS = " \t\r\n\u3000\u00a0"
 #: The largest length of a text: Spark's and Arrow's are 32 bits wide.
@@ -117,46 +119,50 @@ def substring(
 def _learn_parts(frame: Frame, params: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters with the columns' names and how many parts, or which, they have."""
     mode = params.get("split_mode", "ordered_split")
-    one_of("split_columns", "split_mode", mode, ("ordered_split", "unordered_split"))
+    one_of("split_columns", "split_mode", mode, get_args(Mode))
     pattern = pattern_of("split_columns", "split_pattern", params.get("split_pattern", ","))
     told = unexpected_told("split_columns", params)
-    key = "parts" if mode == "ordered_split" else "values"
-    learned = params.get(key)
-    names = learned_columns("split_columns", frame, params.get("columns"), learned)
-    if learned is not None and not told:
-        return {**params, "columns": names}
-    find = _counts if mode == "ordered_split" else _part_values
-    found = find(frame, names, pattern)
+    learned = params.get("parts")
+    names = learned_columns("split_columns", frame, params.get("columns"), learned, "parts")
+    ordered = mode == "ordered_split"
     if learned is None:
-        return {**params, "columns": names, key: found}
-    if key == "parts":
-        found, learned = (
-            {name: list(range(count)) for name, count in one.items()} for one in (found, learned)
-        )
-    warn_of("split_columns", found, learned)
+        found = _counts(frame, names, pattern) if ordered else _lists(frame, names, pattern)
+        return {**params, "columns": names, "parts": found}
+    for name in names:
+        if isinstance(learned[name], int) != ordered:
+            wanted = "a number" if ordered else "a list of texts"
+            raise PrepError(
+                f"split_columns: parts of column {name!r} is {learned[name]!r}; for {mode} it is "
+                f"{wanted}."
+            )
+    if told and ordered:
+        counts = _counts(frame, names, pattern)
+        warn_of("split_columns", {name: counts[name] - learned[name] for name in names})
+    elif told:
+        lists = _lists(frame, names, pattern)
+        warn_of("split_columns", {n: len(set(lists[n]) - set(learned[n])) for n in names})
     return {**params, "columns": names}
 
 
-def _counts(frame: Frame, names: Sequence[str], pattern: Pattern) -> Mapping[str, Any]:
+def _counts(frame: Frame, names: Sequence[str], pattern: Pattern) -> dict[str, int]:
     return counted(marked(with_texts(frame, names), names, pattern), names, pattern.mark)
 
 
-def _part_values(frame: Frame, names: Sequence[str], pattern: Pattern) -> Mapping[str, Any]:
+def _lists(frame: Frame, names: Sequence[str], pattern: Pattern) -> dict[str, list[str]]:
     return {
         name: sorted({one for value in values for one in java_split(pattern, value)})
         for name, values in distinct(frame, names).items()
     }
 
 
-@prep(38, rowwise=False, learn=_learn_parts, effect=effect_of_made)
+@prep(38, learn=_learn_parts, effect=effect_of_made)
 def split_columns(
     df: Frame,
     columns: Columns | None = None,
     *,
     split_pattern: str = ",",
-    split_mode: Literal["ordered_split", "unordered_split"] = "ordered_split",
-    parts: Mapping[str, int] | None = None,
-    values: Mapping[str, Sequence[str]] | None = None,
+    split_mode: Mode = "ordered_split",
+    parts: Mapping[str, int | Sequence[str]] | None = None,
     unexpected_value_handling: Unexpected = "all 0 and warning",
 ) -> Frame:
     r"""Split texts where a regular expression is found, into columns in the column's place.
@@ -167,8 +173,8 @@ def split_columns(
     parts count, but for those at the end, as in Java.
 
     `columns`: texts and categories, all by default. `split_pattern`: such as `;`, `\s*,\s*`,
-    `[,;]` or `\|`; `\d`, `\s` and `\w` are ASCII's, as in Java. `parts`: column → number of
-    columns, `values`: column → its parts; learned from the data by default (`fit` keeps them).
+    `[,;]` or `\|`; `\d`, `\s` and `\w` are ASCII's, as in Java. `parts`: column → how many (a
+    number) or, unordered, which (a list); learned from the data by default (`fit` keeps them).
     `unexpected_value_handling`: parts beyond those stand in no column, with a warning or
     (`"all 0"`) without.
 
@@ -182,11 +188,9 @@ def split_columns(
     """
     pattern = pattern_of("split_columns", "split_pattern", split_pattern)
     mark = pattern.mark
-    ordered = split_mode == "ordered_split"
-    learned: Mapping[str, Any] | None = parts if ordered else values
-    assert learned is not None
-    names = learned_columns("split_columns", df, columns, learned)
-    if ordered:
+    learned: Mapping[str, Any] = parts or {}
+    names = learned_columns("split_columns", df, columns, learned, "parts")
+    if split_mode == "ordered_split":
         counts = {name: learned[name] for name in names if learned[name] > 1}
         limited("split_columns", counts)
         prepared = listed(marked(with_texts(df, names), list(counts), pattern), counts, mark)

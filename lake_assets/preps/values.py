@@ -143,7 +143,11 @@ def distinct(frame: Frame, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def learned_columns(
-    function: str, frame: Frame, columns: Columns | None, learned: Mapping[str, Any] | None
+    function: str,
+    frame: Frame,
+    columns: Columns | None,
+    learned: Mapping[str, Any] | None,
+    parameter: str = "values",
 ) -> list[str]:
     """The columns chosen; those that were learned if none are."""
     names = chosen(
@@ -156,7 +160,7 @@ def learned_columns(
     lacking = [name for name in names if learned is not None and name not in learned]
     if lacking:
         raise PrepError(
-            f"{function}: values (or parts) has nothing for column "
+            f"{function}: {parameter} has nothing for column "
             f"{', '.join(map(repr, lacking))}. Leave it out to learn from the data."
         )
     return names
@@ -170,20 +174,15 @@ def unexpected_told(function: str, params: Mapping[str, Any]) -> bool:
     return bool(given == told)
 
 
-def warn_of(function: str, found: Mapping[str, Sequence[str]], learned: Mapping[str, Any]) -> None:
+def warn_of(function: str, more: Mapping[str, int]) -> None:
     """Warn of columns that have values beyond those learned: how many, never which."""
-    for name, values in found.items():
-        more = len(set(values) - set(learned[name]))
-        if more:
-            warn(function, name, f"{more} values that were not there when it was learned")
-
-
-def warn(function: str, column: str, what: str) -> None:
-    warnings.warn(
-        f"{function}: column {column!r} has {what}; they stand in no column. "
-        "unexpected_value_handling='all 0' accepts them silently.",
-        stacklevel=2,
-    )
+    for name, count in more.items():
+        if count > 0:
+            warnings.warn(
+                f"{function}: column {name!r} has {count} more values or parts than were learned; "
+                "they stand in no column. unexpected_value_handling='all 0' takes them silently.",
+                stacklevel=2,
+            )
 
 
 # -- columns in the place of others
@@ -227,7 +226,10 @@ def effect_of_made(params: Mapping[str, Any], before: nw.Schema, after: nw.Schem
     Where two columns could be meant, of that which has the value (if learned), else of the longer.
     """
     gone = [name for name in before if name not in after]
-    learned = params.get("values") or {}
+    learned = {
+        name: [str(n + 1) for n in range(those)] if isinstance(those, int) else those
+        for name, those in (params.get("values") or params.get("parts") or {}).items()
+    }
     made = {}
     for new in after:
         if new in before:

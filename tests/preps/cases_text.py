@@ -291,7 +291,7 @@ SPLIT = [
         "values learned",
         text("a,x", "b", "x", None),
         {"col_a": boolean(True, False, False, False), "col_b": boolean(False, True, False, False)},
-        values={"col": ["a", "b"]},
+        parts={"col": ["a", "b"]},
         unexpected_value_handling="all 0",
         **_UNORDERED,
     ),
@@ -299,7 +299,7 @@ SPLIT = [
         "values learned of no data",
         text(),
         {"col_a": boolean(), "col_b": boolean()},
-        values={"col": ["a", "b"]},
+        parts={"col": ["a", "b"]},
         **_UNORDERED,
     ),
     Case(
@@ -320,6 +320,11 @@ SPLIT = [
         refused("split_pattern", "(?="),
         split_pattern="(?=,),",
     ),
+    _split(
+        "a count unordered", text("a"), refused("parts", "list"), parts={"col": 2}, **_UNORDERED
+    ),
+    _split("a list ordered", text("a"), refused("parts", "number"), parts={"col": ["a"]}),
+    _split("a column not learned", text("a"), refused("parts", "'col'"), parts={"other": 2}),
     _split("no such mode", text("a"), refused("ordered_split"), split_mode="ordered"),
     Case("split_columns", "number", {"a": i64(1)}, {"columns": "a"}, refused("'a' is integer")),
     Case("split_columns", "no column", {"a": text("x")}, {"columns": "b"}, refused("'b'")),
