@@ -8,17 +8,20 @@ pipeline, so that what is read is the lineage of what runs. Not here: single con
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from lake_assets.edge import Origin, Origins
+from lake_assets.edge import KOREAN, Origin, Origins
 from lake_assets.lineage import Graph
 from lake_assets.loader import load_pipelines
 from lake_assets.pipeline import catalogue
 from lake_assets.validate import validate_folders
+from tests.acceptance.lake import Lake, open_lake
+from tests.order_report import DAY, PIPELINES, write_environment, write_sources
 
-HERE = Path(__file__).parent / "lineage"
 ROWS = "(rows)"
 
 #: Asset and column → what it comes of.
@@ -27,7 +30,7 @@ Table = dict[tuple[str, str], Origins]
 
 def expected(name: str) -> Table:
     found: dict[tuple[str, str], set[Origin]] = {}
-    with (HERE / name).open(encoding="utf-8", newline="") as file:
+    with (PIPELINES / name).open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             origins = found.setdefault((row["asset"], row["column"]), set())
             if row["from"]:
@@ -36,9 +39,13 @@ def expected(name: str) -> Table:
     return {place: frozenset(origins) for place, origins in found.items()}
 
 
+def graph_of(folder: Path) -> Graph:
+    return Graph(catalogue(load_pipelines([folder])))
+
+
 @pytest.fixture(scope="module")
 def graph() -> Graph:
-    return Graph(catalogue(load_pipelines([HERE])))
+    return graph_of(PIPELINES)
 
 
 def read(graph: Graph) -> Table:
@@ -64,7 +71,7 @@ def differences(found: Table, wanted: Table) -> list[str]:
 
 
 def test_the_pipeline_is_sound() -> None:
-    assert validate_folders([HERE]) == []
+    assert validate_folders([PIPELINES]) == []
 
 
 def test_ten_steps(graph: Graph) -> None:
@@ -95,3 +102,55 @@ def test_every_column_comes_of_the_source_columns_that_the_table_says(graph: Gra
 def test_all_of_it_is_known_and_nothing_guessed(graph: Graph) -> None:
     told = {key: graph.of(key).confidence for key in graph.catalogue}  # type: ignore[union-attr]
     assert told == {key: "declared" if key.startswith("raw/") else "parsed" for key in told}
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """The pipeline, materialised for its day."""
+    folder = tmp_path_factory.mktemp("orders")
+    write_sources(folder / "home")
+    environments = write_environment(folder / "environments")
+    with open_lake(folder / "home", [PIPELINES], environments, "orders") as lake:
+        assert lake.run("raw/customers").success
+        keys = [asset.key for asset in graph_of(PIPELINES).catalogue.values()]
+        run = lake.run(*(key for key in keys if key != "raw/customers"), first=DAY)
+        assert run.success, run.message
+        yield lake
+
+
+def test_rows_come_out_of_the_ten_steps(lake: Lake) -> None:
+    found = lake.read("prep/summary", DAY).to_pylist()
+    assert [row["name"] for row in found] == ["대", "소", "특별", "대구", "부산", "서울"]
+    assert all(row["amount"] > 0 for row in found)
+
+
+def test_dagster_knows_what_columns_come_of(lake: Lake) -> None:
+    wanted = expected("expected.csv")
+    for key, asset in graph_of(PIPELINES).catalogue.items():
+        event = lake.instance.get_latest_materialization_event(dg.AssetKey(key.split("/")))
+        assert event is not None
+        metadata = event.asset_materialization.metadata  # type: ignore[union-attr]
+        lineage = metadata["dagster/column_lineage"].value
+        found = {
+            name: {("/".join(dep.asset_key.path), dep.column_name) for dep in deps}
+            for name, deps in lineage.deps_by_column.items()
+        }
+        assert found == {
+            name: {(one.asset, one.column) for one in wanted[key, name] if one.column != "*"}
+            for name in asset.columns
+        }
+        table = metadata["lake/column_lineage"].value
+        for name in asset.columns:
+            for one in wanted[key, name]:
+                assert f"[{one}](/assets/{one.asset}) {KOREAN[one.kind]}" in table
+
+
+def test_of_several_partitions_the_newest_says_it(lake: Lake) -> None:
+    assert lake.run("raw/orders", first=DAY, last="2025-07-02").success
+    key = dg.AssetKey(["raw", "orders"])
+    records = lake.instance.fetch_materializations(key, limit=2).records
+    told = {
+        record.partition_key: "dagster/column_lineage" in record.asset_materialization.metadata  # type: ignore[union-attr]
+        for record in records
+    }
+    assert told == {DAY: False, "2025-07-02": True}
