@@ -6,21 +6,26 @@ functions themselves (`preps/`) and what is told before anything runs (`test_ste
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from lake_assets import sql_engine, steps
 from lake_assets.loader import load_pipelines
 from lake_assets.materialise import Work, materialise
 from lake_assets.pipeline import assets, catalogue
 from lake_assets.publish import Outcome
+from lake_assets.sql_engine import BATCH_ROWS
 from resources.errors import PermanentError
 from resources.folder_store import FolderStore
 from resources.partition import Partition
 from resources.settings import load_settings
-from tests.pipeline_files import write
+from resources.types import SIMPLE, parse_type
+from tests.pipeline_files import line_of, write
 
 FILE = """\
 version: 1
@@ -128,3 +133,150 @@ def test_the_columns_are_looked_at_before_the_rows(tmp_path: Path) -> None:
         f"{tmp_path}/own/pipeline.yaml:{line}: prep/best: step 1, trim: there is no column 'nam' "
         "(did you mean 'name'?). There are: id, name."
     )
+
+
+MANY = pa.table({"id": pa.array(range(300_000)), "name": [f" {n % 7} " for n in range(300_000)]})
+
+
+def test_rows_that_stand_for_themselves_come_batch_by_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = seen_by(monkeypatch)
+    found, outcome, _ = made(
+        tmp_path,
+        """
+    steps:
+      - filter_examples: {filters: [[name, does_not_equal, " 3 "]]}
+      - trim: {columns: name}
+    columns: {id: int64, name: string}
+""",
+        MANY,
+    )
+    kept = [n for n in range(300_000) if n % 7 != 3]
+    assert found == {"id": kept, "name": [str(n % 7) for n in kept]}
+    assert "filters" in str(outcome.more["steps"])
+    assert f"| 300,000 | {len(kept):,} |\n" in str(outcome.more["steps"])
+    assert f"| {len(kept):,} | {len(kept):,} |" in str(outcome.more["steps"])
+    rows = [height for name, height in seen if name == "filter_examples" and height]
+    assert len(rows) >= 3
+    assert sum(rows) == 300_000
+    assert max(rows) <= BATCH_ROWS
+
+
+def test_from_the_first_step_that_needs_all_rows_they_are_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = seen_by(monkeypatch)
+    found, outcome, _ = made(
+        tmp_path,
+        """
+    steps:
+      - filter_examples: {filters: [[id, lt, 280000]]}
+      - sort: {by: id, descending: true}
+      - trim: {columns: name}
+    columns: {id: int64, name: string}
+""",
+        MANY,
+    )
+    assert found["id"] == list(range(279_999, -1, -1)), "without order_by the order is the steps'"
+    assert found["name"][:2] == ["6", "5"]
+    assert [height for name, height in seen if name != "filter_examples" and height] == [
+        280_000
+    ] * 2
+    assert max(height for name, height in seen if name == "filter_examples") <= BATCH_ROWS
+    assert "| 2 | sort" in str(outcome.more["steps"])
+    assert "| 280,000 | 280,000 |" in str(outcome.more["steps"])
+
+
+def seen_by(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The name of each step and the rows that it got, as they are called."""
+    seen: list[tuple[str, int]] = []
+    applied = steps.applied
+
+    def watched(number: int, step: Any, frame: Any, *, personal: bool = False) -> Any:
+        seen.append((step.name, frame.height))
+        return applied(number, step, frame, personal=personal)
+
+    monkeypatch.setattr(steps, "applied", watched)
+    return seen
+
+
+LABELS = """
+    steps:
+      - trim
+      - numeric_to_polynominal_mapping:
+          columns: id
+          mapping: {1: 하나, 2: 둘}
+    columns: {id: string, name: {type: string, pii: PII}}
+"""
+
+
+@pytest.mark.parametrize("pii", ["none", "masked"])
+def test_a_step_that_fails_says_where_and_no_value_that_is_personal(
+    pii: str, tmp_path: Path
+) -> None:
+    asked, _ = work(tmp_path, LABELS, PEOPLE, pii)
+    with pytest.raises(PermanentError) as caught:
+        list(materialise(asked, [""]))
+    told = str(caught.value)
+    file = tmp_path / "own/pipeline.yaml"
+    line = line_of(file.read_text(encoding="utf-8"), "columns: id")
+    assert told.startswith(f"{file}:{line}: prep/best: step 2, numeric_to_polynominal_mapping: ")
+    assert "'id'" in told
+    # The value that is none of the labels' is 3.
+    assert ("3" in told.partition("mapping: ")[2]) == (pii == "none")
+    assert (caught.value.__cause__ is None) == (pii == "masked")
+
+
+def test_a_value_that_does_not_fit_its_declared_type(tmp_path: Path) -> None:
+    table = pa.table({"id": pa.array([1, 2**40]), "name": ["a", "b"]})
+    asked, _ = work(tmp_path, "steps: [trim]\n    columns: {id: int32, name: string}", table)
+    with pytest.raises(PermanentError) as caught:
+        list(materialise(asked, [""]))
+    assert str(caught.value) == (
+        "prep/best: what the steps give does not fit the declared columns:\n"
+        "    column 'id' is int64, declared int32, and not every value fits"
+    )
+
+
+def test_a_gate_keeps_the_old_file(tmp_path: Path) -> None:
+    what = "steps: [trim]\n    columns: {id: int64, name: string}\n    gates: {not_null: [name]}"
+    asked, store = work(tmp_path, what)
+    ((_, outcome),) = list(materialise(asked, [""]))
+    assert [verdict.rule for verdict in outcome.failed_gates] == ["not_null(name)"]
+    assert not store.exists(Partition("prep", "best"))
+
+
+# --- the sorting of rows that no SQL made --------------------------------------------------------
+
+ALL_TYPES = pa.schema([(f"c{n}", parse_type(name).arrow()) for n, name in enumerate(SIMPLE)])
+
+
+def test_sorted_rows_keep_their_types(tmp_path: Path) -> None:
+    schema = ALL_TYPES.append(pa.field("d", pa.decimal128(38, 4)))
+    batch = pa.RecordBatch.from_pylist([{}, {"d": Decimal("1.5")}], schema)
+    with sql_engine.ordered(iter([batch]), schema, ["d"], tmp_path) as batches:
+        found = pa.Table.from_batches(batches, schema)
+    assert found["d"].to_pylist() == [Decimal("1.5000"), None]
+
+
+def test_rows_are_sorted_as_sql_does(tmp_path: Path) -> None:
+    table = pa.table({"a": ["나", "b", None, "B", "가"], "b": [1, 2, 3, 4, 5]})
+    with sql_engine.ordered(
+        iter(table.to_batches(2)), table.schema, ["a", "b"], tmp_path
+    ) as batches:
+        assert pa.Table.from_batches(batches)["a"].to_pylist() == ["B", "b", "가", "나", None]
+
+
+def test_an_error_among_rows_that_are_sorted_comes_out_as_it_is(tmp_path: Path) -> None:
+    schema = pa.schema([("a", pa.int64())])
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield pa.RecordBatch.from_pylist([{"a": 1}], schema)
+        raise PermanentError("step 2 does not work")
+
+    with (
+        pytest.raises(PermanentError, match=r"^step 2 does not work$"),
+        sql_engine.ordered(broken(), schema, ["a"], tmp_path) as batches,
+    ):
+        list(batches)
