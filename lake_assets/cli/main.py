@@ -52,7 +52,7 @@ class _Lake(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"lake_assets.cli.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def resolve_command(

@@ -192,6 +192,7 @@ def split_plan(
         raise _refused(f"mode is {mode!r}; allowed: bytes, lines.")
     _check_folder(dst)
     source = Path(src)
+    size = _size_of(source)
     entries = files.scan(dst)
     found = _manifest(files, dst, entries)
     if found:
@@ -205,7 +206,6 @@ def split_plan(
     proofs: dict[str, Proof] = {}
     parts: list[Part] = []
     whole = hashlib.sha256()
-    size = _size_of(source)
     with source.open("rb", buffering=0) as file:
         cuts = _cuts(file, size, chunk_size, mode)
         for number, (offset, length) in enumerate(cuts):
