@@ -14,6 +14,25 @@ from lake_assets.preps.columns import (
     select_attributes,
     select_by_random,
 )
+from lake_assets.preps.date_types import (
+    date_to_nominal,
+    date_to_numeric,
+    nominal_to_date,
+    numeric_to_date,
+)
+from lake_assets.preps.dates import (
+    before_last_day,
+    before_month,
+    before_year,
+    before_year_month,
+    day,
+    last_day,
+    this_month,
+    this_year,
+    this_year_month,
+    today,
+    week_of_month,
+)
 from lake_assets.preps.nominal import (
     nominal_to_binominal,
     nominal_to_numeric,
@@ -28,6 +47,7 @@ from lake_assets.preps.numbers import (
     numeric_to_polynominal_mapping,
     real_to_integer,
 )
+from lake_assets.preps.partition_path import hive_partitioning
 from lake_assets.preps.prep import CATALOGUE, Prep, PrepError, Step, fit
 from lake_assets.preps.rows import (
     filter_examples,
@@ -61,20 +81,31 @@ __all__ = [
     "Step",
     "add",
     "add_column",
+    "before_last_day",
+    "before_month",
+    "before_year",
+    "before_year_month",
+    "date_to_nominal",
+    "date_to_numeric",
+    "day",
     "days_split_upload",
     "days_split_upload_date_setting",
     "days_split_upload_sql_setting",
     "filter_examples",
     "fit",
     "hdfs_split_upload",
+    "hive_partitioning",
     "integer_to_real",
+    "last_day",
     "merge",
     "merge_columns",
     "nominal_to_binominal",
+    "nominal_to_date",
     "nominal_to_numeric",
     "nominal_to_text",
     "numeric_to_binominal",
     "numeric_to_binominal_mapping",
+    "numeric_to_date",
     "numeric_to_polynominal",
     "numeric_to_polynominal_mapping",
     "real_to_integer",
@@ -90,5 +121,10 @@ __all__ = [
     "split_rows_at",
     "substring",
     "text_to_nominal",
+    "this_month",
+    "this_year",
+    "this_year_month",
+    "today",
     "trim",
+    "week_of_month",
 ]

@@ -1018,7 +1018,7 @@ DATE_TO_NOMINAL = [
     written("number of the weekday", "u", day("2025-06-30", "2025-07-06"), text("1", "7")),
     written("day of the year", "D DDD", day("2025-01-01", "2024-12-31"), text("1 001", "366 366")),
     written("quotes", "''yy''", ONE, text("'25'", None)),
-    written("per cent is itself", "yyyy%m%%", stamp("2025-07-01T00:05:00"), text("2025%5%%")),
+    written("per cent is itself", "yyyy%mm%%", stamp("2025-07-01T00:05:00"), text("2025%05%%")),
     written(
         "instants in Seoul",
         "yyyy-MM-dd HH:mm",

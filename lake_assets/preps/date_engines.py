@@ -1,0 +1,325 @@
+"""What Narwhals cannot say of times on every engine: zones, parts of texts, numbers to dates.
+
+Here: one small function an act, in the words of Polars, Arrow (PyArrow and pandas), DuckDB and
+Spark, which puts its result into new columns. Not here: what is computed with them, alike on all
+engines (`date_parts.py`).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from lake_assets.preps.prep import Frame
+
+#: An engine's column in, the columns made of it out.
+Act = Callable[[Any], Sequence[Any]]
+
+
+def with_local(frame: Frame, column: str, into: str, tz: str) -> Frame:
+    """Instants as wall times of a zone.
+
+    Narwhals' own way gives UTC's wall time on Arrow-backed pandas, and refuses zones other than
+    the session's on DuckDB and Spark.
+    """
+
+    def arrow(array: Any) -> Sequence[Any]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return [pc.local_timestamp(array.cast(pa.timestamp(array.type.unit, tz)))]
+
+    def spark(one: Any) -> Sequence[Any]:
+        from pyspark.sql import functions as F
+
+        return [_spark_moved(_spark_wall_time(F.unix_micros(one)), "UTC", tz)]
+
+    return _made(
+        frame,
+        column,
+        [into],
+        polars=lambda one: [one.dt.convert_time_zone(tz).dt.replace_time_zone(None)],
+        arrow=arrow,
+        duckdb=lambda one: [_sql("timezone", tz, one)],
+        spark=spark,
+    )
+
+
+def with_instants(frame: Frame, column: str, into: str, tz: str) -> Frame:
+    """Wall times of a zone as instants, null where daylight saving left the time out.
+
+    A time that was twice is standard time, as Java's Calendar has it: the later one.
+    """
+
+    def polars(one: Any) -> Sequence[Any]:
+        there = one.dt.replace_time_zone(tz, ambiguous="latest", non_existent="null")
+        return [there.dt.convert_time_zone("UTC")]
+
+    def arrow(array: Any) -> Sequence[Any]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        there = pc.assume_timezone(array, tz, ambiguous="latest", nonexistent="latest")
+        made = there.cast(pa.timestamp(array.type.unit, "UTC"))
+        same = pc.equal(pc.local_timestamp(there), array)
+        return [pc.if_else(same, made, pa.scalar(None, made.type))]
+
+    def duckdb(one: Any) -> Sequence[Any]:
+        from duckdb import CaseExpression
+
+        made = _sql("timezone", tz, one)  # of a time that was twice it takes the later itself
+        return [CaseExpression(_sql("timezone", tz, made) == one, made)]
+
+    def spark(one: Any) -> Sequence[Any]:
+        from pyspark.sql import functions as F
+
+        first = _spark_moved(one, tz, "UTC")  # the earlier, shifted where the time was left out
+        later = F.timestamp_add("HOUR", F.lit(1), first)
+        made = F.when(_spark_moved(later, "UTC", tz) == one, later).when(
+            _spark_moved(first, "UTC", tz) == one, first
+        )
+        return [F.timestamp_micros(F.timestamp_diff("MICROSECOND", _spark_epoch(), made))]
+
+    return _made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
+
+
+def with_dates(frame: Frame, column: str, into: str) -> Frame:
+    """Days since 1970-01-01 as dates."""
+
+    def polars(one: Any) -> Sequence[Any]:
+        import polars as pl
+
+        return [one.cast(pl.Int32).cast(pl.Date)]
+
+    def arrow(array: Any) -> Sequence[Any]:
+        import pyarrow as pa
+
+        return [array.cast(pa.int32()).cast(pa.date32())]
+
+    def duckdb(one: Any) -> Sequence[Any]:
+        from duckdb import ConstantExpression
+
+        return [ConstantExpression("1970-01-01").cast("DATE") + one.cast("INTEGER")]
+
+    def spark(one: Any) -> Sequence[Any]:
+        from pyspark.sql import functions as F
+
+        return [F.date_from_unix_date(one.cast("int"))]
+
+    return _made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
+
+
+def with_wall_times(frame: Frame, column: str, into: str) -> Frame:
+    """Microseconds since 1970-01-01 as wall times."""
+
+    def polars(one: Any) -> Sequence[Any]:
+        import polars as pl
+
+        return [one.cast(pl.Datetime("us"))]
+
+    def arrow(array: Any) -> Sequence[Any]:
+        import pyarrow as pa
+
+        return [array.cast(pa.timestamp("us"))]
+
+    return _made(
+        frame,
+        column,
+        [into],
+        polars=polars,
+        arrow=arrow,
+        duckdb=lambda one: [_sql("make_timestamp", one)],
+        spark=lambda one: [_spark_wall_time(one)],
+    )
+
+
+def with_instants_of_millis(frame: Frame, column: str, into: str) -> Frame:
+    """Milliseconds since 1970-01-01 in UTC as instants."""
+
+    def polars(one: Any) -> Sequence[Any]:
+        import polars as pl
+
+        return [one.cast(pl.Datetime("ms", "UTC"))]
+
+    def arrow(array: Any) -> Sequence[Any]:
+        import pyarrow as pa
+
+        return [array.cast(pa.timestamp("ms", "UTC"))]
+
+    def spark(one: Any) -> Sequence[Any]:
+        from pyspark.sql import functions as F
+
+        return [F.timestamp_millis(one)]
+
+    return _made(
+        frame,
+        column,
+        [into],
+        polars=polars,
+        arrow=arrow,
+        duckdb=lambda one: [_sql("make_timestamptz", one * 1000)],
+        spark=spark,
+    )
+
+
+def with_parsed(
+    frame: Frame, column: str, into: str, regex: str, strptime: str, date: bool
+) -> Frame | None:
+    """Texts as dates or wall times by the engine's own parser; None where it has no strict one.
+
+    `regex` decides what is read at all: Polars' parser takes `2025- 7-01` and `+025-07-01` alone.
+    """
+    if frame.implementation.is_polars():
+
+        def polars(one: Any) -> Sequence[Any]:
+            import polars as pl
+
+            text = one.cast(pl.String)
+            # A cache pays off for few texts and costs twice the time for many.
+            read = text.str.to_date if date else partial(text.str.to_datetime, time_unit="us")
+            made = read(strptime, strict=False, cache=False)
+            return [pl.when(text.str.contains(regex)).then(made)]
+
+        return _made(frame, column, [into], polars=polars)
+    if strptime == "%Y-%m-%d" and (
+        frame.implementation.is_pandas_like() or frame.implementation.is_pyarrow()
+    ):
+        return _iso_dates(frame, column, into)
+    return None
+
+
+def _iso_dates(frame: Frame, column: str, into: str) -> Frame | None:
+    """By Arrow's cast, which takes YYYY-MM-DD alone; None where a text is none, or of year 0."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def arrow(array: Any) -> Sequence[Any]:
+        made = array.cast(pa.date32())
+        least = pc.min(made)
+        if pc.less(least, pa.scalar(datetime.date.min)).as_py():
+            raise pa.ArrowInvalid("year 0")
+        return [made]
+
+    try:
+        return _made(frame, column, [into], arrow=arrow)
+    except pa.ArrowInvalid:
+        return None
+
+
+def with_groups(frame: Frame, column: str, pattern: str, into: Sequence[str]) -> Frame:
+    """The groups of an expression that matches whole texts, one or more characters each.
+
+    They are null where it does not match.
+    """
+
+    def polars(one: Any) -> Sequence[Any]:
+        import polars as pl
+
+        groups = one.cast(pl.String).str.extract_groups(pattern)
+        return [groups.struct[at] for at in range(len(into))]
+
+    def arrow(array: Any) -> Sequence[Any]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if pa.types.is_dictionary(array.type):
+            array = array.cast(array.type.value_type)
+        named = pattern.replace("(?:", "\0")
+        for name in into:
+            named = named.replace("(", f"\0P<{name}>", 1)
+        made = pc.extract_regex(array, named.replace("\0P<", "(?P<").replace("\0", "(?:"))
+        return [pc.struct_field(made, at) for at in range(len(into))]
+
+    def duckdb(one: Any) -> Sequence[Any]:
+        found = [_sql("regexp_extract", one, pattern, at + 1) for at in range(len(into))]
+        return [_sql("nullif", group, "") for group in found]
+
+    def spark(one: Any) -> Sequence[Any]:
+        from pyspark.sql import functions as F
+
+        found = [F.regexp_extract(one, pattern, at + 1) for at in range(len(into))]
+        return [F.nullif(group, F.lit("")) for group in found]
+
+    return _made(frame, column, into, polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
+
+
+def _sql(name: str, *arguments: Any) -> Any:
+    """A call in DuckDB; what is no expression is a constant."""
+    from duckdb import ConstantExpression, Expression, FunctionExpression
+
+    given = [one if isinstance(one, Expression) else ConstantExpression(one) for one in arguments]
+    return FunctionExpression(name, *given)
+
+
+def _spark_epoch() -> Any:
+    from pyspark.sql import functions as F
+
+    return F.lit("1970-01-01 00:00:00").cast("timestamp_ntz")
+
+
+def _spark_wall_time(micros: Any) -> Any:
+    from pyspark.sql import functions as F
+
+    return F.timestamp_add("MICROSECOND", micros, _spark_epoch())
+
+
+def _spark_moved(wall_time: Any, source: str, target: str) -> Any:
+    from pyspark.sql import functions as F
+
+    return F.convert_timezone(F.lit(source), F.lit(target), wall_time)
+
+
+def _none(_: Any) -> Sequence[Any]:
+    raise NotImplementedError
+
+
+def _made(
+    frame: Frame,
+    column: str,
+    into: Sequence[str],
+    *,
+    polars: Act = _none,
+    arrow: Act = _none,
+    duckdb: Act = _none,
+    spark: Act = _none,
+) -> Frame:
+    """The frame with the columns `into` that its engine's act makes of `column`."""
+    native: Any = nw.to_native(frame)
+    engine = frame.implementation
+    if engine.is_polars():
+        import polars as pl
+
+        made = zip(polars(pl.col(column)), into, strict=True)
+        result = native.with_columns(one.alias(name) for one, name in made)
+    elif engine.is_pandas():
+        import pandas as pd
+        import pyarrow as pa
+
+        arrays = arrow(pa.array(native[column], from_pandas=True))
+        result = native.assign(
+            **{
+                name: pd.Series(pd.arrays.ArrowExtensionArray(array), index=native.index)
+                for name, array in zip(into, arrays, strict=True)
+            }
+        )
+    elif engine.is_pyarrow():
+        result = native
+        for name, array in zip(into, arrow(native[column]), strict=True):
+            result = result.append_column(name, array)
+    elif engine.is_duckdb():
+        from duckdb import ColumnExpression, StarExpression
+
+        made = zip(duckdb(ColumnExpression(column)), into, strict=True)
+        result = native.select(StarExpression(), *(one.alias(name) for one, name in made))
+    else:
+        from pyspark.sql import functions as F
+
+        quoted = "`" + column.replace("`", "``") + "`"
+        made = zip(spark(F.col(quoted)), into, strict=True)
+        result = native.select("*", *(one.alias(name) for one, name in made))
+    changed: Frame = nw.from_native(result)
+    return changed
