@@ -107,7 +107,11 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def _pyspark(table: pa.Table) -> Any:
-    return spark_session().createDataFrame(_plain(table))
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    plain = _plain(table)  # by default Spark reads wall times as instants
+    schema = from_arrow_schema(plain.schema, prefer_timestamp_ntz=True)
+    return spark_session().createDataFrame(plain, schema)
 
 
 @cache
