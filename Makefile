@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_LINK_MODE ?= copy
 READY := $(VENV)/.installed
 
-.PHONY: help demo test test-all bench lint types ui image constraints clean
+.PHONY: help demo test test-all bench lint types docs ui image constraints clean
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -28,6 +28,9 @@ bench: $(READY) ## Ratios against peers, into bench.json
 
 lint: $(READY) ## ruff, the type checker and the import direction
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+docs: $(READY) ## docs/preps.md and docs/preps/ from the docstrings of the prep functions
+	@$(BIN)/lake preps --docs docs
 
 ui: $(READY) ## The Dagster UI on http://localhost:3000
 	@$(BIN)/lake ui

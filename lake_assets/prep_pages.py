@@ -27,7 +27,13 @@ def shown(prep: Prep) -> str:
     """The signature in the words of YAML; of what is no step in Python's."""
     if prep.step:
         return step_params.signature(prep)
-    return f"{prep.name}{inspect.signature(prep.function)}"
+    told = [
+        one.name
+        if one.default is one.empty or callable(one.default)
+        else f"{one.name}={one.default!r}"
+        for one in inspect.signature(prep.function).parameters.values()
+    ]
+    return f"{prep.name}({', '.join(told)})"
 
 
 def line(prep: Prep) -> str:
@@ -60,11 +66,19 @@ def step(prep: Prep) -> str:
         return ""
     if not params:
         return f"- {prep.name}"
+    short = _written(params, flow=True)
+    if len(short) + len(prep.name) <= 84:
+        return f"- {prep.name}: {short}"
+    indented = "\n".join(f"    {one}" for one in _written(params, flow=None).split("\n"))
+    return f"- {prep.name}:\n{indented}"
+
+
+def _written(params: Mapping[str, Any], flow: bool | None) -> str:
+    """YAML in one line (`flow`), or only what has no lists or mappings in it."""
     written = yaml.safe_dump(
-        {prep.name: params}, allow_unicode=True, default_flow_style=None, sort_keys=False, width=88
+        params, allow_unicode=True, sort_keys=False, default_flow_style=flow, width=1_000
     )
-    first, *more = written.rstrip("\n").split("\n")
-    return "\n".join([f"- {first}", *(f"  {one}" for one in more)])
+    return written.rstrip("\n")
 
 
 def _called(prep: Prep) -> Mapping[str, Any] | None:
