@@ -19,7 +19,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps import typed
-from lake_assets.preps.fences import missing
+from lake_assets.preps.fences import literal, missing
 from lake_assets.preps.prep import Frame, PrepError
 from lake_assets.preps.regex import portable
 from lake_assets.preps.selectors import is_date, is_nominal, is_number, known, type_name
@@ -115,7 +115,8 @@ def _compared(where: str, frame: Frame, dtype: Any, one: Condition) -> nw.Expr:
         )
     compare = getattr(operator, one.operator)
     if is_date(dtype):
-        return compare(column, typed.moment(where, dtype, one.value))  # type: ignore[no-any-return]
+        moment = literal(frame, typed.moment(where, dtype, one.value))
+        return compare(column, moment)  # type: ignore[no-any-return]
     result: nw.Expr = compare(column, typed.real(where, one.value))
     # NaN is the greatest number to Polars, DuckDB and Spark, and compares with none to the others.
     if one.operator in ("gt", "ge") and not _compares_as_ieee(frame):

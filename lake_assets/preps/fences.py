@@ -7,6 +7,7 @@ what Narwhals cannot say (`formulas.py`). Each function names the difference tha
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -39,6 +40,17 @@ def missing(name: str, dtype: Any) -> nw.Expr:
 def holds(condition: nw.Expr) -> nw.Expr:
     """A condition with false for null: NumPy-backed pandas keeps null rows of a filter."""
     return condition.fill_null(False)
+
+
+def literal(frame: Frame, value: Any) -> nw.Expr:
+    """A value as an expression. Spark takes Python's wall times for instants of the process."""
+    if (
+        frame.implementation.is_spark_like()
+        and isinstance(value, datetime.datetime)
+        and value.tzinfo is None
+    ):
+        return nw.lit(value.isoformat()).cast(nw.Datetime("us"))
+    return nw.lit(value)
 
 
 def kept_present(
