@@ -39,6 +39,7 @@ from lake_assets.preps.nominal import (
     nominal_to_text,
     text_to_nominal,
 )
+from lake_assets.preps.number_text import format_numbers, parse_number
 from lake_assets.preps.numbers import (
     integer_to_real,
     numeric_to_binominal,
@@ -93,6 +94,7 @@ __all__ = [
     "days_split_upload_sql_setting",
     "filter_examples",
     "fit",
+    "format_numbers",
     "hdfs_split_upload",
     "hive_partitioning",
     "integer_to_real",
@@ -108,6 +110,7 @@ __all__ = [
     "numeric_to_date",
     "numeric_to_polynominal",
     "numeric_to_polynominal_mapping",
+    "parse_number",
     "real_to_integer",
     "remove_attributes",
     "rename",

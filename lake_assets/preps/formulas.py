@@ -131,7 +131,10 @@ def _pandas_series(formula: Formula, series: Any) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    made = arrow_array(formula, pa.chunked_array(pa.array(series)))
+    array = pa.array(series)
+    if isinstance(array, pa.Array):
+        array = pa.chunked_array([array])
+    made = arrow_array(formula, array)
     return pd.Series(pd.arrays.ArrowExtensionArray(made), index=series.index, copy=False)
 
 

@@ -77,6 +77,10 @@ def _spark_text(column: Any, method: tuple[str, str]) -> Any:
     kept = f.coalesce(column, f.lit(0.0).cast("double" if method == _JAVA else "float"))
     text = f.abs(kept)
     text = f.java_method(f.lit(method[0]), f.lit(method[1]), text)
+    # Java gives the nearest of two digits where one would do: the two least doubles.
+    text = (
+        f.when(text == "4.9E-324", "5.0E-324").when(text == "9.9E-324", "1.0E-323").otherwise(text)
+    )
     mantissa = f.substring_index(text, "E", 1)
     power = f.when(f.contains(text, f.lit("E")), f.substring_index(text, "E", -1)).otherwise("0")
     power = power.cast("int")

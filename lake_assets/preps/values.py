@@ -6,6 +6,7 @@ Not here: those functions (`nominal.py`, `text.py`).
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,10 +29,12 @@ NO_VALUE = "\ufdd1"
 
 
 def one_of(function: str, parameter: str, value: object, allowed: Sequence[str]) -> None:
-    """PrepError if `value` is none of those that the parameter may be."""
+    """PrepError if `value` is none of those that the parameter may be, with the nearest."""
     if value not in allowed:
+        near = difflib.get_close_matches(str(value), allowed, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
         told = ", ".join(map(repr, allowed))
-        raise PrepError(f"{function}: {parameter} is {value!r}. Allowed: {told}.")
+        raise PrepError(f"{function}: {parameter} is {value!r}{hint}. Allowed: {told}.")
 
 
 # -- categories and texts
