@@ -168,10 +168,10 @@ def test_a_fitted_split_is_plain_data_and_makes_the_same_columns(engine: str) ->
 @pytest.mark.parametrize("engine", LOCAL)
 @pytest.mark.parametrize(("mode", "parts"), [("ordered_split", 1), ("unordered_split", ["김비밀"])])
 def test_parts_beyond_those_learned_are_warned_of_and_never_told(
-    engine: str, mode: str, parts: Any
+    engine: str, mode: Any, parts: Any
 ) -> None:
     frame = ENGINES[engine](arrow({"a": text("김비밀,박비밀", None)}))
-    params = {"split_mode": mode, "parts": {"a": parts}}
+    params: dict[str, Any] = {"split_mode": mode, "parts": {"a": parts}}
     with pytest.warns(UserWarning, match="than were learned") as caught:
         split_columns(frame, "a", **params)
     (one,) = caught
