@@ -206,7 +206,7 @@ def json_schema(prep: Prep) -> dict[str, Any]:
 
 def steps_schema() -> dict[str, Any]:
     """A step as a file writes it: a name alone, or one key with its parameters."""
-    from lake_assets.preps import CATALOGUE
+    from lake_assets.preps.catalogue import CATALOGUE
 
     steps = {name: prep for name, prep in sorted(CATALOGUE.items()) if prep.step}
     alone = [name for name, prep in steps.items() if not required(prep)]

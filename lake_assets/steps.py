@@ -71,7 +71,7 @@ class StepError(PermanentError):
 
 def catalogue() -> Mapping[str, Prep]:
     """All prep functions by name."""
-    from lake_assets.preps import CATALOGUE
+    from lake_assets.preps.catalogue import CATALOGUE
 
     return CATALOGUE
 

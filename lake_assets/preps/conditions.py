@@ -19,7 +19,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps import typed
-from lake_assets.preps.fences import literal, missing
+from lake_assets.preps.fences import literal, missing, one_row
 from lake_assets.preps.prep import Frame, PrepError
 from lake_assets.preps.regex import portable
 from lake_assets.preps.selectors import is_date, is_nominal, is_number, known, type_name
@@ -191,7 +191,7 @@ def _is_null_where_missing(dtype: Any) -> bool:
 def without_missing(frame: Frame) -> set[str]:
     """The columns in which no value is missing, by one query."""
     schema = frame.collect_schema()
-    found = _one_row(frame, {name: missing(name, dtype).any() for name, dtype in schema.items()})
+    found = one_row(frame, {name: missing(name, dtype).any() for name, dtype in schema.items()})
     return {name for name in schema if not found[name]}
 
 
@@ -208,16 +208,8 @@ def all_rows_hold(function: str, frame: Frame, condition: str) -> set[str]:
     for name in asked:
         conditions = [_numeric(function, name, term, condition) for term in terms]
         each[name] = holds(function, frame, conditions, logic, invert=True).any()
-    broken = _one_row(frame, each)
+    broken = one_row(frame, each)
     return {name for name in schema if not broken.get(name)}
-
-
-def _one_row(frame: Frame, expressions: dict[str, nw.Expr]) -> dict[str, Any]:
-    if not expressions:
-        return {}
-    row = frame.select(one.alias(name) for name, one in expressions.items())
-    eager = row.collect() if isinstance(row, nw.LazyFrame) else row
-    return dict(zip(expressions, eager.row(0), strict=True))
 
 
 _SIGNS = {

@@ -8,7 +8,7 @@ what Narwhals cannot say (`formulas.py`). Each function names the difference tha
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import narwhals.stable.v2 as nw
@@ -51,6 +51,15 @@ def literal(frame: Frame, value: Any) -> nw.Expr:
     ):
         return nw.lit(value.isoformat()).cast(nw.Datetime("us"))
     return nw.lit(value)
+
+
+def one_row(frame: Frame, aggregates: Mapping[str, nw.Expr]) -> dict[str, Any]:
+    """Aggregates by one query, as plain values: a null is None whatever the engine has for it."""
+    if not aggregates:
+        return {}
+    row = frame.select(one.alias(name) for name, one in aggregates.items())
+    eager = row.collect() if isinstance(row, nw.LazyFrame) else row
+    return dict(eager.to_arrow().to_pylist()[0])
 
 
 def kept_present(

@@ -211,9 +211,9 @@ CASES = [
     ),
     one(
         "learned values of a day are text",
-        day(None),
+        day(None, "2020-01-01"),
         {"method": "minimum", "values": {"a": "2024-02-29"}},
-        day("2024-02-29"),
+        day("2024-02-29", "2020-01-01"),
     ),
     Case(
         "null",

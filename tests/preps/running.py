@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lake_assets import preps
+from lake_assets.preps.catalogue import CATALOGUE
 from tests.preps.engines import ENGINES, arrow, dicts, differs, result
 from tests.preps.table import Case, Refused
 
@@ -30,7 +31,7 @@ def name_of(case: Any) -> str | None:
 def run(case: Case, engine: str) -> None:
     given = arrow(case.given)
     frame = ENGINES[engine](given)
-    function = preps.CATALOGUE[case.function].function
+    function = CATALOGUE[case.function].function
     expect = case.instead.get(engine, case.expect)
     if isinstance(expect, Refused):
         with pytest.raises(preps.PrepError) as caught:
