@@ -79,6 +79,7 @@ def test_list() -> None:
         "bw_sales_result_daily",
         "bw_sales_result_monthly",
         "customer_master",
+        "days_split_upload",
         "finance_ml_final",
         "outstanding_balance_aging",
         "outstanding_balance_monthly",
@@ -184,7 +185,7 @@ def test_new_writes_a_pipeline_that_is_valid(
     result = lake("validate")
     assert (result.exit_code, result.output) == (
         0,
-        "7 pipelines, 17 assets, environment local: no mistake\n",
+        "8 pipelines, 19 assets, environment local: no mistake\n",
     )
     assert lake("new", "my_first").exit_code == 2
 
