@@ -20,14 +20,13 @@ import pyarrow as pa
 
 from resources import dbapi_columns, sql
 from resources.dbapi_columns import Kind, UnfitError, become
-from resources.errors import LakeError, PermanentError, TransientError
+from resources.errors import LakeError, PermanentError
 from resources.source import Reading, SourceColumn, Span, Table, Totals, Window
 from resources.table_reader import (
     Field,
     TableReader,
     add,
     arrow_schema,
-    differing,
     moment_of,
     sum_of,
 )
@@ -69,6 +68,10 @@ class DbapiTables(TableReader):
     def _begin(self, cursor: Any) -> str:
         """Begin a transaction; SNAPSHOT where all its statements see one state."""
 
+    def _end(self) -> None:
+        """End the transaction."""
+        self._db.rollback()
+
     @abstractmethod
     def _columns(self, cursor: Any, table: Table) -> list[SourceColumn]:
         """What the system says of the table's or the query's columns; none: no such table."""
@@ -100,8 +103,8 @@ class DbapiTables(TableReader):
         """A cursor that streams; drivers that fetch all at once have another one for that."""
         return self._db.cursor()
 
-    def _arrow(self, cursor: Any) -> Iterator[pa.RecordBatch] | None:
-        """The rows of an executed statement as the driver's own Arrow, where it has that."""
+    def _arrow(self, cursor: Any) -> Iterator[Sequence[pa.Array]] | None:
+        """The columns of an executed statement as the driver's own Arrow, where it has that."""
         return None
 
     def _first(self, selected: Sequence[str], source: str, where: Sequence[str], rows: int) -> str:
@@ -178,7 +181,7 @@ class DbapiTables(TableReader):
             with contextlib.suppress(*self._failures):
                 cursor.close()
             with contextlib.suppress(*self._failures):
-                self._db.rollback()
+                self._end()
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
@@ -287,13 +290,8 @@ class DbapiTables(TableReader):
         if before is None:
             return
         with self._errors(table.shown):
-            changed = differing(before, self._totals(cursor, table, fields, span))
-        if changed:
-            where = ", ".join(changed[:3]) if span is not None else "all of it"
-            raise TransientError(
-                f"{self._of(table)}: changed while being read ({where}): its count or sums before "
-                "and after differ. Try again when its writer is done."
-            )
+            after = self._totals(cursor, table, fields, span)
+        self._check_unchanged(table, span, before, after)
 
     def _batches(
         self, table: Table, fields: Sequence[Field], select: str

@@ -8,18 +8,21 @@ words its errors (`postgres.py`, `duckdb_source.py`).
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import tempfile
 import uuid
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from resources import sql
 from resources.errors import LakeError, PermanentError
-from resources.source import Reading, SourceColumn, Span, Table, Totals
+from resources.partition import Cadence
+from resources.source import Reading, SourceColumn, Span, Table, Totals, WindowKind
 from resources.table_reader import Field, TableReader, add, arrow_schema, sum_of
 
 #: Rows of an Arrow batch. A million rows × 14 columns cost 0.45–0.48 CPU s from 2k to 64k rows a
@@ -46,8 +49,23 @@ def open_duckdb(*, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection
     return db
 
 
+def extension(wheel: str) -> Path:
+    """The file of one of DuckDB's extensions, out of its wheel; DuckDB checks its signature."""
+    spec = importlib.util.find_spec(wheel)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for file in Path(folder).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension"):
+            return file
+    raise PermanentError(
+        f"DuckDB's extension for this system is not installed: "
+        f"pip install {wheel.replace('_', '-', 2)}=={duckdb.__version__}."
+    )
+
+
 class DuckDBTables(TableReader):
     """A source of tables that a DuckDB connection reaches. Subclasses are the systems."""
+
+    #: Whether all statements of a transaction see one state of the source.
+    one_snapshot = True
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -133,10 +151,10 @@ class DuckDBTables(TableReader):
             try:
                 yield Reading(
                     schema=reader.schema,
-                    batches=self._batches(reader, table),
+                    batches=self._rows(cursor, reader, table, fields, span, totals),
                     totals=totals,
                     route=self.route,
-                    reconciled="same snapshot",
+                    reconciled="same snapshot" if self.one_snapshot else "before and after",
                 )
             finally:
                 # Whoever keeps the reading keeps the reader, and that the database, open.
@@ -238,14 +256,14 @@ class DuckDBTables(TableReader):
         day = "CAST(NULL AS DATE)"
         if span is not None:
             window, field, instant = self._window(table, fields)
-            day = sql.time_of(field.sql, window.kind, span.cadence, instant=instant)
+            day = self._time_of(field.sql, window.kind, span.cadence, instant)
         proofs = [(f, proof) for f in fields if (proof := self._proof(f)) is not None]
         sums = [by_name[name] for name in table.sums]
         selected = [f'{day} AS "day"', 'count(*) AS "rows"']
         # As text: the sum of a bigint is a number without bounds, which DuckDB would make DOUBLE.
-        selected += [f'CAST(sum({f.sql}) AS VARCHAR) AS "sum{i}"' for i, f in enumerate(sums)]
+        selected += [f'{self._text(f"sum({f.sql})")} AS "sum{i}"' for i, f in enumerate(sums)]
         selected += [
-            f'count(*) FILTER (WHERE NOT ({proof})) AS "misfits{i}"'
+            f'coalesce(sum(CASE WHEN NOT ({proof}) THEN 1 ELSE 0 END), 0) AS "misfits{i}"'
             for i, (_, proof) in enumerate(proofs)
         ]
         where = self._where(table, fields, span)
@@ -254,7 +272,7 @@ class DuckDBTables(TableReader):
         statement = sql.statement(selected, source, where, group_by=group)
         rows = self._run(cursor, statement).fetchall()
         for i, (field, proof) in enumerate(proofs):
-            misfits = sum(row[2 + len(sums) + i] for row in rows)
+            misfits = int(sum(row[2 + len(sums) + i] for row in rows))
             if misfits:
                 example = self._example(cursor, table, fields, source, [*where, f"NOT ({proof})"])
                 raise PermanentError(
@@ -281,7 +299,7 @@ class DuckDBTables(TableReader):
         keys = [f for f in fields if f.column.name in table.order_by and not f.column.personal]
         if not keys:
             return ""
-        selected = [f'CAST({f.sql} AS VARCHAR) AS "key{i}"' for i, f in enumerate(keys)]
+        selected = [f'{self._text(f.sql)} AS "key{i}"' for i, f in enumerate(keys)]
         row = self._run(cursor, sql.statement(selected, source, where, limit=1)).fetchone()
         assert row is not None
         pairs = [f"{f.column.name} {value}" for f, value in zip(keys, row, strict=True)]
@@ -296,6 +314,29 @@ class DuckDBTables(TableReader):
                 f"{self._of(table)}: DuckDB reads other types than declared: {'; '.join(off)}. "
                 "Declare the columns as they are read."
             )
+
+    def _text(self, expression: str) -> str:
+        """An expression as text, in the system's words."""
+        return f"CAST({expression} AS VARCHAR)"
+
+    def _time_of(self, column: str, kind: WindowKind, cadence: Cadence, instant: bool) -> str:
+        """As `sql.time_of`, in the system's words."""
+        return sql.time_of(column, kind, cadence, instant=instant)
+
+    def _rows(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        reader: pa.RecordBatchReader,
+        table: Table,
+        fields: Sequence[Field],
+        span: Span | None,
+        before: Mapping[str, Totals],
+    ) -> Iterator[pa.RecordBatch]:
+        yield from self._batches(reader, table)
+        if not self.one_snapshot:
+            with self._errors(table.shown):
+                after = self._totals(cursor, table, fields, span)
+            self._check_unchanged(table, span, before, after)
 
     def _batches(self, reader: pa.RecordBatchReader, table: Table) -> Iterator[pa.RecordBatch]:
         while True:

@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 import pyarrow as pa
 
 from resources import sql
-from resources.errors import LakeError, PermanentError, TransientError
+from resources.errors import LakeError, PermanentError
 from resources.hive import HiveConnection
 from resources.partition import window
 from resources.settings import Connection
@@ -30,7 +30,6 @@ from resources.table_reader import (
     TableReader,
     add,
     arrow_schema,
-    differing,
     moment_of,
     sum_of,
 )
@@ -188,13 +187,7 @@ class HiveSource(TableReader):
     ) -> Generator[pa.RecordBatch, None, None]:
         for select in selects:
             yield from self._batches(table, fields, select)
-        changed = differing(before, self._totals(table, fields, span))
-        if changed:
-            where = ", ".join(changed[:3]) if span is not None else "all of it"
-            raise TransientError(
-                f"{self._of(table)}: changed while being read ({where}): its count or sums before "
-                "and after differ. Try again when its writer is done."
-            )
+        self._check_unchanged(table, span, before, self._totals(table, fields, span))
 
     def _batches(
         self, table: Table, fields: Sequence[Field], select: str

@@ -6,25 +6,21 @@ here: the plan and course of a reading (`duckdb_tables.py`).
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 
 import duckdb
 
 from resources import sql
-from resources.duckdb_tables import DuckDBTables, open_duckdb
+from resources.duckdb_tables import DuckDBTables, extension, open_duckdb
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
 from resources.source import SourceColumn, Table
 from resources.table_reader import Field
 from resources.types import ColumnType, parse_type
-
-_EXTENSION = "duckdb_extension_postgres_scanner"
 
 #: libpq's words that a connection's `options` may give; they are shown in errors, so no secrets.
 _OPTIONS = ("application_name", "connect_timeout", "sslmode", "sslrootcert", "target_session_attrs")
@@ -136,7 +132,8 @@ def _engine(process: int) -> duckdb.DuckDBPyConnection:
     columns: 0.59–0.84 CPU s against 0.49–0.53). Nothing is kept in DuckDB.
     """
     db = open_duckdb(threads=1, memory_limit="512MB")
-    db.execute(f"LOAD {sql.literal(str(_extension()), 'duckdb')}")
+    file = extension("duckdb_extension_postgres_scanner")
+    db.execute(f"LOAD {sql.literal(str(file), 'duckdb')}")
     return db
 
 
@@ -341,15 +338,3 @@ def server_words(text: str) -> str:
 
 def _libpq(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _extension() -> Path:
-    """The extension's file, out of its wheel; DuckDB itself checks its signature."""
-    spec = importlib.util.find_spec(_EXTENSION)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        for file in Path(folder).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension"):
-            return file
-    raise PermanentError(
-        f"DuckDB's PostgreSQL extension for version {duckdb.__version__} is not installed: "
-        f"pip install {_EXTENSION.replace('_', '-', 2)}=={duckdb.__version__}."
-    )

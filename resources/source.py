@@ -155,6 +155,7 @@ class Source(Protocol):
 _MODULES = {
     "duckdb": "resources.duckdb_source",
     "hive": "resources.hive_source",
+    "mariadb": "resources.mariadb",
     "postgres": "resources.postgres",
 }
 

@@ -18,14 +18,17 @@ from typing import Literal
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.hive import Hive
+from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
+from sqlglot.generator import Generator
 
 from resources.errors import PermanentError
 from resources.partition import Cadence
 from resources.source import Column, Span, Table, WindowKind
+from resources.sql_generators import Hana, TsqlGenerator
 from resources.yamlfile import nearest
 
-Dialect = Literal["duckdb", "postgres", "hive"]
+Dialect = Literal["duckdb", "postgres", "hive", "mysql", "tsql", "hana"]
 Value = str | int | float | bool | Decimal | date | datetime | None
 
 #: Stands for `:start` and `:end` where only the types of a query's columns are asked for.
@@ -47,6 +50,10 @@ DIALECTS = {
 SEOUL = timezone(timedelta(hours=9))
 
 
+#: What makes a comparison with a text exact where the dialect's own ignores upper and lower case.
+EXACTLY = {"mysql": " COLLATE utf8mb4_bin", "tsql": " COLLATE Latin1_General_100_BIN2"}
+
+
 def literal(value: Value, dialect: Dialect) -> str:
     """A value as SQL text, read back by the database as exactly this value.
 
@@ -55,6 +62,8 @@ def literal(value: Value, dialect: Dialect) -> str:
     """
     if value is None:
         return "NULL"
+    if isinstance(value, bool) and dialect == "tsql":
+        return str(int(value))
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int):
@@ -68,10 +77,16 @@ def literal(value: Value, dialect: Dialect) -> str:
         if not math.isfinite(value):
             raise PermanentError(f"{value} is no value that a statement can carry.")
         return _cast(repr(value), "DOUBLE", dialect)
+    if isinstance(value, datetime) and dialect == "mysql":
+        # Sessions are in UTC, so an instant is its UTC wall time. DATETIME alone has no fractions.
+        utc = value.astimezone(timezone.utc).replace(tzinfo=None) if value.tzinfo else value
+        text = utc.isoformat(sep=" ", timespec="microseconds")
+        return f"CAST({literal(text, dialect)} AS DATETIME(6))"
     if isinstance(value, datetime):
         kind = "TIMESTAMP" if value.tzinfo is None else "TIMESTAMPTZ"
-        if dialect == "hive" and value.tzinfo is not None:
-            raise PermanentError("Hive has no timestamps with a zone; give it wall time.")
+        if dialect in ("hive", "hana") and value.tzinfo is not None:
+            name = {"hive": "Hive", "hana": "HANA"}[dialect]
+            raise PermanentError(f"{name} has no timestamps with a zone; give it wall time.")
         return _cast(value.isoformat(sep=" ", timespec="microseconds"), kind, dialect)
     if isinstance(value, date):
         return _cast(value.isoformat(), "DATE", dialect)
@@ -112,6 +127,12 @@ def _text(value: str, dialect: Dialect) -> str:
         # The escape form means the same whatever `standard_conforming_strings` is on the server;
         # libpq's PQescapeLiteral does so too.
         return "E" + exp.Literal.string(value.replace("\\", "\\\\")).sql("postgres")
+    if dialect == "mysql" and "\\" in value:
+        # Bytes mean the same whether or not the server's sql_mode has NO_BACKSLASH_ESCAPES.
+        return f"CONVERT(x'{value.encode().hex()}' USING utf8mb4)"
+    if dialect == "tsql" and not value.isascii():
+        # Without the N the server puts it through its code page.
+        return "N" + exp.Literal.string(value).sql("tsql")
     if dialect == "hive":
         # Three octal digits mean the same to every Hive; `\\u` does not (1.2 reads its four digits
         # as decimal ones). A `$` could begin a `${variable}`, which the server replaces before it
@@ -241,6 +262,10 @@ _BOOLEAN = (
 )
 
 
+#: What stands after ESCAPE so that nothing is escaped; MariaDB takes '' for its default.
+_NO_ESCAPE = {"postgres": "", "mysql": "\x01"}
+
+
 def condition(
     text: str,
     columns: Sequence[Column],
@@ -270,6 +295,7 @@ def condition(
                 "simple functions (lower, trim, substring, coalesce, year …)."
             )
     by_name = {column.name.casefold(): column for column in columns}
+    exactly = EXACTLY.get(dialect, "")
 
     def rewrite(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column):
@@ -287,7 +313,8 @@ def condition(
                 raise PermanentError(
                     f"{what}: the parameter :{name} is not declared; {nearest(name, params)}."
                 )
-            return exp.Var(this=literal(params[name], dialect))
+            exact = exactly if isinstance(params[name], str) else ""
+            return exp.Var(this=literal(params[name], dialect) + exact)
         if isinstance(node, exp.Interval):
             # The generators write it each in their own way; digits need no more care.
             if not re.fullmatch(r"[0-9]{1,9}", node.name):
@@ -296,7 +323,8 @@ def condition(
         if isinstance(node.parent, exp.Interval):
             return node
         if isinstance(node, exp.Literal) and node.is_string:
-            return exp.Var(this=literal(node.name, dialect))
+            sign = isinstance(node.parent, exp.Escape) and node.arg_key == "expression"
+            return exp.Var(this=literal(node.name, dialect) + ("" if sign else exactly))
         if isinstance(node, exp.Literal) and dialect == "hive" and "." in node.name:
             # To Hive 1.5 is a DOUBLE, and what it is compared with becomes one.
             return exp.Var(this=literal(Decimal(node.name), dialect))
@@ -311,14 +339,21 @@ def condition(
         escape = like.parent if isinstance(like.parent, exp.Escape) else None
         if dialect == "hive":
             (escape or like).replace(_matched(like, escape, params, what))
-        elif dialect == "postgres" and not escape:
-            # A backslash in a pattern is itself in DuckDB; PostgreSQL has to be told so.
-            like.replace(exp.Escape(this=like.copy(), expression=exp.Literal.string("")))
+        elif dialect in _NO_ESCAPE and not escape:
+            # A backslash in a pattern is itself in DuckDB; these have to be told so.
+            nothing = exp.Literal.string(_NO_ESCAPE[dialect])
+            like.replace(exp.Escape(this=like.copy(), expression=nothing))
+        elif dialect == "tsql":
+            _without_sets(like, escape, params, what)
     if dialect == "hive":
         _stamped(whole, by_name, params)
+    if dialect in ("tsql", "hana"):
+        _compared_with_true(whole, by_name)
     written = whole.transform(rewrite)
-    generator = _HiveGenerator(comments=False) if dialect == "hive" else None
-    made: str = generator.generate(written) if generator else written.sql(dialect, comments=False)
+    own = _GENERATORS.get(dialect)
+    made: str = (
+        own(comments=False).generate(written) if own else written.sql(dialect, comments=False)
+    )
     return made
 
 
@@ -340,6 +375,29 @@ def _matched(
     regex = exp.Literal.string(rf"{flags}\A{''.join(parts)}\z")
     found = exp.RegexpLike(this=like.this.copy(), expression=regex)
     return exp.Not(this=found) if like.args.get("negate") else found
+
+
+def _without_sets(
+    like: exp.Expr, escape: exp.Escape | None, params: Mapping[str, Value], what: str
+) -> None:
+    """A `[` in a pattern is itself in DuckDB, and begins a set of characters in SQL Server."""
+    pattern = like.expression
+    given = params.get(pattern.name) if not isinstance(pattern, exp.Literal) else pattern.name
+    if not isinstance(given, str):
+        raise PermanentError(f"{what}: in SQL Server the pattern of LIKE must be a text.")
+    itself = f"{escape.expression.name}[" if escape else "[[]"
+    pattern.replace(exp.Literal.string(given.replace("[", itself)))
+
+
+def _compared_with_true(tree: exp.Expr, by_name: Mapping[str, Column]) -> None:
+    """A boolean column alone is no condition there: `flag` becomes `flag = TRUE`."""
+    for column in list(tree.find_all(exp.Column)):
+        declared, parent = by_name.get(column.name.casefold()), column.parent
+        asked = isinstance(parent, exp.And | exp.Or | exp.Not | exp.Paren) or (
+            isinstance(parent, exp.If) and column.arg_key == "this"
+        )
+        if declared is not None and declared.type.name == "boolean" and asked:
+            column.replace(exp.EQ(this=column.copy(), expression=exp.true()))
 
 
 _COMPARED = (
@@ -395,6 +453,26 @@ class _HiveGenerator(Hive.Generator):  # type: ignore[misc, valid-type]
             f"- {self.sql(node, 'expression')}))"
         ),
     }
+
+
+class _MySQLGenerator(MySQL.Generator):  # type: ignore[misc, valid-type]
+    """What MariaDB has another way for than sqlglot thinks."""
+
+    TRANSFORMS = {  # noqa: RUF012 - sqlglot's way
+        **MySQL.Generator.TRANSFORMS,
+        exp.StartsWith: lambda self, node: (
+            f"LEFT({self.sql(node, 'this')}, CHAR_LENGTH({self.sql(node, 'expression')})) = "
+            f"{self.sql(node, 'expression')}"
+        ),
+    }
+
+
+_GENERATORS: Mapping[str, type[Generator]] = {
+    "hive": _HiveGenerator,
+    "mysql": _MySQLGenerator,
+    "tsql": TsqlGenerator,
+    "hana": Hana.Generator,
+}
 
 
 def _shown(node: exp.Expr) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from resources import sql
-from resources.errors import PermanentError
+from resources.errors import PermanentError, TransientError
 from resources.partition import key_at
 from resources.source import Column, SourceColumn, Span, Table, Totals, Window
 from resources.types import ColumnType
@@ -127,6 +127,22 @@ class TableReader(ABC):
         if wrong:
             raise PermanentError(f"{self._of(table)}: " + "; ".join(wrong) + ".")
         return fields
+
+    def _check_unchanged(
+        self,
+        table: Table,
+        span: Span | None,
+        before: Mapping[str, Totals],
+        after: Mapping[str, Totals],
+    ) -> None:
+        """TransientError where the source tells other totals after the reading than before."""
+        changed = differing(before, after)
+        if changed:
+            where = ", ".join(changed[:3]) if span is not None else "all of it"
+            raise TransientError(
+                f"{self._of(table)}: changed while being read ({where}): its count or sums before "
+                "and after differ. Try again when its writer is done."
+            )
 
     def _check_span(self, table: Table, span: Span | None) -> None:
         """PermanentError where a partition is asked of a table that has no window."""

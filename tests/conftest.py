@@ -16,6 +16,7 @@ import pytest
 
 from tests.servers.hdfs import HdfsServer, running_hdfs
 from tests.servers.hive import HiveServer, running_hive
+from tests.servers.mariadb import MariaDBServer, running_mariadb
 from tests.servers.postgres import NoServer, PostgresServer, running_postgres
 
 Server = TypeVar("Server")
@@ -47,6 +48,12 @@ def _started(what: str, server: AbstractContextManager[Server]) -> Iterator[Serv
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL server, one a test process."""
     yield from _started("PostgreSQL", running_postgres())
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDBServer]:
+    """A real MariaDB server, one a test process; one that was killed starts again."""
+    yield from _started("MariaDB", running_mariadb())
 
 
 @pytest.fixture(scope="session")
