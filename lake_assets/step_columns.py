@@ -23,6 +23,9 @@ from resources.yamlfile import Mistake, Place, nearest
 #: What a declared column may be called (`words.ColumnName`).
 _COLUMN = r"[a-z_][a-z0-9_]*"
 
+#: Digits of the largest whole number of a type.
+_DIGITS = {"int8": 3, "int16": 5, "int32": 10, "int64": 19}
+
 #: What there is and what is declared → the step that makes one of the other.
 _BETWEEN = {
     ("int", "float"): "integer_to_real",
@@ -116,7 +119,7 @@ def _widens(have: ColumnType, want: ColumnType) -> bool:
     """Numbers in a decimal that has room for them."""
     if not want.is_decimal:
         return False
+    room = want.precision - want.scale
     if have.is_decimal:
-        whole = have.precision - have.scale <= want.precision - want.scale
-        return whole and have.scale <= want.scale
-    return have.name.startswith("int")
+        return have.precision - have.scale <= room and have.scale <= want.scale
+    return _DIGITS.get(have.name, 39) <= room

@@ -255,6 +255,14 @@ VALIDATED = {
         "the steps give 'amount' as decimal(18,2), declared is decimal(10,2)\n"
         "    declare decimal(18,2)"
     ],
+    ("- trim", COLUMNS.replace("id: int64", 'id: "decimal(21,2)"')): [],
+    ("- trim", COLUMNS.replace("id: int64", 'id: "decimal(20,2)"')): [
+        "the steps give 'id' as int64, declared is decimal(20,2)\n    declare int64"
+    ],
+    ("- trim", COLUMNS.replace("id: int64", "id: float64")): [
+        "the steps give 'id' as int64, declared is float64\n"
+        "    declare int64, or add the step integer_to_real"
+    ],
     ("- trim", COLUMNS.replace("grade: string, ", "")): [
         "the column 'grade' is there after the steps, and not declared\n"
         "    declare it under `columns`, or take it out: "
