@@ -43,8 +43,14 @@ NO_STEP = {
 }
 _NO_ROWS = ("it does not make rows of rows", "call it in Python, in a transform or a notebook")
 
-#: Parameters by which a function that does row for row looks at all rows first.
-_WHOLE = {("parse_number", "unparsable_value_handling"): "skip attribute"}
+#: A parameter's value by which the rows decide on a column, and what to write instead.
+_DECIDED = {
+    ("parse_number", "unparsable_value_handling", "skip attribute"): (
+        "the rows decide whether a column is one of numbers, and the columns of a dataset are "
+        "declared",
+        "write fail, or replace with missing values",
+    ),
+}
 
 #: Keys of a selector that choose columns by what is in the rows.
 _BY_ROWS = ("no_missing_values", "numeric_condition")
@@ -131,6 +137,9 @@ def _parameters(prep: Prep, params: Mapping[str, Any]) -> Iterator[_Told]:
             yield _Told((name, *one.place), f"{at}: write {one.wanted} ({found})", cure)
         if not wrong:
             yield from _selector(prep, name, value)
+        if isinstance(value, str) and (prep.name, name, value) in _DECIDED:
+            what, cure = _DECIDED[prep.name, name, value]
+            yield _Told((name,), f"{name}: {what}", cure)
     for name in step_params.required(prep):
         if name not in params:
             why = ": it says which columns the step makes, as those of a dataset are declared"
@@ -200,8 +209,11 @@ def schemas(steps: Sequence[Step], start: nw.Schema) -> list[nw.Schema]:
 
 def rowwise(step: Step) -> bool:
     """Whether a batch of rows may be done for itself."""
-    whole = any(_WHOLE.get((step.name, name)) == value for name, value in step.params.items())
-    return step.prep.rowwise and not whole
+    if step.name == "null":  # which looks at all rows for an average, and not for what is given
+        method = step.params.get("method", "average")
+        learned = method not in ("ffill", "bfill") and "values" in step.params
+        return learned or method in ("none", "value", "zero", "drop")
+    return step.prep.rowwise
 
 
 def start_schema(columns: pa.Schema) -> nw.Schema:

@@ -26,7 +26,7 @@ from lake_assets.pipeline import assets
 from lake_assets.preps import CATALOGUE, Prep, Step
 from lake_assets.preps.selectors import Columns
 from lake_assets.spec import schema
-from lake_assets.steps import StepError, schemas
+from lake_assets.steps import StepError, rowwise, schemas
 from lake_assets.validate import validate_folders
 from tests.pipeline_files import SALES, write
 
@@ -123,6 +123,11 @@ LOADED = {
         "step 1, split_columns: the parameter 'parts' is missing: it says which columns the step "
         "makes, as those of a dataset are declared\n"
         f"    {step_params.signature(CATALOGUE['split_columns'])}",
+    ],
+    "- parse_number: {columns: grade, unparsable_value_handling: skip attribute}": [
+        "step 1, parse_number: unparsable_value_handling: the rows decide whether a column is one "
+        "of numbers, and the columns of a dataset are declared\n"
+        "    write fail, or replace with missing values"
     ],
     "- 트림": ["step 1: there is no function '트림'\n    `lake preps` lists all"],
     "- days_split_upload: {start: a}": [
@@ -301,6 +306,24 @@ def test_columns_of_the_sql_before_the_steps(tmp_path: Path) -> None:
     ]
     (found,) = of("SELECT i FROM orders", "{id: int64}")
     assert found.startswith("sql: there is no column 'i'")
+
+
+ALONE = {
+    ("trim", ""): True,
+    ("sort", "by: id"): False,
+    ("null", ""): False,
+    ("null", "method: value, value: 0"): True,
+    ("null", "method: drop"): True,
+    ("null", "values: {id: 3}"): True,
+    ("null", "method: ffill, values: {id: 3}"): False,
+    ("null", "method: median"): False,
+}
+
+
+@pytest.mark.parametrize(("step", "alone"), ALONE.items())
+def test_whether_batches_may_be_done_for_themselves(step: tuple[str, str], alone: bool) -> None:
+    name, params = step
+    assert rowwise(Step(name, yaml.safe_load(f"{{{params}}}"))) == alone
 
 
 # --- all functions -------------------------------------------------------------------------------
