@@ -23,6 +23,7 @@ from tests.bench import (
     hive_read,
     memory,
     pandas_peer,
+    preps,
     publish_hdfs,
 )
 from tests.bench.runner import ROOT, Bench, Ratio
@@ -35,6 +36,7 @@ CASES = {
     "graph": graph.run,
     "hdfs": publish_hdfs.run,
     "hive": hive_read.run,
+    "preps": preps.run,
 }
 
 
