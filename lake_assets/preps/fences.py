@@ -170,7 +170,7 @@ def reals(frame: Frame, names: Sequence[str]) -> Frame:
 
 _NEAREST = Formula(
     nw.Float64,
-    duckdb=lambda name: f"CAST({name} AS DOUBLE)",
+    duckdb=[lambda column, _: f"CAST({column} AS DOUBLE)"],
     spark=lambda column: column.cast("double"),
     arrow=lambda array: array.cast("float64", safe=False),
 )
@@ -197,9 +197,9 @@ def _whole_decimals(how: How) -> Formula:
     }[how]
     step = f"CASE WHEN {up} THEN 1 WHEN {down} THEN -1 ELSE 0 END"
 
-    def duckdb(name: str) -> str:
-        told = step.replace("rest", f"({name} % 1)").replace("whole", f"trunc({name})")
-        return f"TRY_CAST(CAST(trunc({name}) AS HUGEINT) + {told} AS BIGINT)"
+    def duckdb(column: str, _: str) -> str:
+        told = step.replace("rest", f"({column} % 1)").replace("whole", f"trunc({column})")
+        return f"TRY_CAST(CAST(trunc({column}) AS HUGEINT) + {told} AS BIGINT)"
 
     def spark(column: Any) -> Any:
         from pyspark.sql import functions as f
@@ -217,7 +217,7 @@ def _whole_decimals(how: How) -> Formula:
         }.get(how, f.lit(False))
         return f.try_add(whole, f.when(ups, 1).when(downs, -1).otherwise(0).cast("bigint"))
 
-    return Formula(nw.Int64, duckdb, spark)
+    return Formula(nw.Int64, [duckdb], spark)
 
 
 # -- numbers and truth values as text

@@ -12,8 +12,8 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from lake_assets.preps.formulas import Formula, literal
-from lake_assets.preps.plain_text import duckdb_text
+from lake_assets.preps.formulas import Formula, Step, literal
+from lake_assets.preps.plain_text import duckdb_size
 from lake_assets.preps.prep import PrepError
 
 #: Locale → currency sign and code. Digits, decimal sign and groups are alike in both.
@@ -153,93 +153,119 @@ def format_formula(dtype: Any, form: Format) -> Formula:
     A float's exact value decides what a half is (1.005 is below it), its shortest digits are
     shown (0.1 has no 17th place); a decimal never becomes a float.
     """
+    floats = dtype.is_float()
 
-    def duckdb(name: str) -> str:
-        if dtype.is_float():
-            value = _scaled(name, form)
-            finite = _arranged(_of_float(value, form), form)
-            body = f"CASE WHEN isinf({value}) THEN '∞' ELSE {finite} END"
-            negative, there = f"signbit({value})", f"NOT isnan({name})"
-        else:
-            scale = dtype.scale if isinstance(dtype, nw.Decimal) else 0
-            body = _arranged(_of_decimal(name, scale, form), form)
-            negative, there = f"{name} < 0", f"{name} IS NOT NULL"
-        below = f"{literal(form.negative_prefix)} || {body} || {literal(form.negative_suffix)}"
-        above = f"{literal(form.prefix)} || {body} || {literal(form.suffix)}"
-        return f"CASE WHEN {there} THEN CASE WHEN {negative} THEN {below} ELSE {above} END END"
+    def around(column: str, text: str) -> str:
+        missing, negative = f"{column} IS NULL", f"{column} < 0"
+        if floats:
+            missing, negative = f"isnan({column})", f"signbit({column})"
+            text = f"CASE WHEN isinf({_value(column, form)}) THEN '∞' ELSE {text} END"
+        return f"""CASE WHEN {missing} THEN NULL WHEN {negative}
+            THEN {literal(form.negative_prefix)} || {text} || {literal(form.negative_suffix)}
+            ELSE {literal(form.prefix)} || {text} || {literal(form.suffix)} END"""
 
     def spark(column: Any) -> Any:
         from pyspark.sql import functions as f
 
-        # format_number is DecimalFormat itself. The texts around are set here: its own ones are
-        # split from the number by what is known of them, a minus before and the unit behind.
+        # format_number is DecimalFormat itself. The texts around are set here; its own are a minus
+        # before and the unit behind.
         text = f.call_function("format_number", column, f.lit(form.digits + form.unit))
-        negative = f.startswith(text, f.lit("-"))
         body = f.regexp_replace(text, f"^-|{form.unit}$" if form.unit else "^-", "")
-        shown = f.when(
-            negative, f.concat(f.lit(form.negative_prefix), body, f.lit(form.negative_suffix))
-        ).otherwise(f.concat(f.lit(form.prefix), body, f.lit(form.suffix)))
-        there = ~f.isnan(column) if dtype.is_float() else f.lit(True)
-        return f.when(column.isNotNull() & there, shown)
+        below = f.concat(f.lit(form.negative_prefix), body, f.lit(form.negative_suffix))
+        above = f.concat(f.lit(form.prefix), body, f.lit(form.suffix))
+        shown = f.when(f.startswith(text, f.lit("-")), below).otherwise(above)
+        return f.when(~f.isnan(column), shown) if floats else shown
 
-    return Formula(nw.String, duckdb, spark)
+    scale = dtype.scale if isinstance(dtype, nw.Decimal) else 0
+    digits = _digits_of_float(form) if floats else _digits_of_decimal(scale, form)
+    return Formula(nw.String, [*digits, *_arranged(form), around], spark)
 
 
-def _scaled(name: str, form: Format) -> str:
-    value = f"CAST({name} AS DOUBLE)"
-    # As Java multiplies a double: 0.285 * 100 is 28.499999999999996.
+def _value(column: str, form: Format) -> str:
+    """A float as a double, multiplied as Java does: 0.285 * 100 is 28.499999999999996."""
+    value = f"CAST({column} AS DOUBLE)"
     return f"({value} * 1e{_SHIFTS[form.unit]})" if form.unit else value
 
 
-def _of_float(value: str, form: Format) -> str:
-    """Digits with a decimal sign: the shortest, or the exact value rounded where that is less."""
-    text = duckdb_text(f"abs({value})")
-    short = f"length(split_part({text}, '.', 2)) <= {form.most}"
-    # printf rounds the exact value half to even.
-    digits = f"CASE WHEN {short} THEN {text} ELSE printf('%.{form.most}f', abs({value})) END"
-    return f"split_part({digits}, '.', 1) || '.' || split_part({digits}, '.', 2)"
+def _digits_of_float(form: Format) -> list[Step]:
+    """The shortest digits, or those of the exact value rounded where that is less."""
+    return [
+        lambda column, _: f"CAST(abs({_value(column, form)}) AS VARCHAR)",
+        lambda column, text: duckdb_size(_value(column, form), text),
+        # printf rounds the exact value half to even.
+        lambda column, text: (
+            f"""CASE WHEN length(split_part({text}, '.', 2)) <= {form.most}
+            THEN {text} ELSE printf('%.{form.most}f', abs({_value(column, form)})) END"""
+        ),
+    ]
 
 
-def _of_decimal(name: str, scale: int, form: Format) -> str:
-    """Digits with a decimal sign, by whole numbers of 128 bits."""
-    number = name if scale else f"CAST({name} AS HUGEINT)"
-    digits = f"replace(CAST(abs({number}) AS VARCHAR), '.', '')"
-    scale -= _SHIFTS.get(form.unit, 0)
-    if scale < 0:
-        digits, scale = f"{digits} || {literal('0' * -scale)}", 0
-    if scale > form.most:
-        unit = 10 ** (scale - form.most)
-        count = f"CAST({digits} AS HUGEINT)"
-        whole, rest = f"({count} // {_huge(unit)})", f"({count} % {_huge(unit)})"
-        half = _huge(unit // 2)
-        up = f"{rest} > {half} OR ({rest} = {half} AND {whole} % 2 = 1)"
-        digits = f"CAST({whole} + CASE WHEN {up} THEN 1 ELSE 0 END AS VARCHAR)"
-        scale = form.most
-    if not scale:
-        return f"{digits} || '.'"
-    padded = f"repeat('0', {scale}) || {digits}"
-    return f"left({padded}, -{scale}) || '.' || right({padded}, {scale})"
+def _digits_of_decimal(scale: int, form: Format) -> list[Step]:
+    """The digits by whole numbers of 128 bits, which hold 38 of them."""
+    places = scale - _SHIFTS.get(form.unit, 0)
+    number = "{}" if scale else "CAST({} AS HUGEINT)"  # int64's least has no size in int64
+    zeros = "0" * -places
+    steps: list[Step] = [
+        lambda column, _: f"CAST(abs({number.format(column)}) AS VARCHAR)",
+        lambda _, text: f"replace({text}, '.', '') || '{zeros}'",
+    ]
+    if places > form.most:
+        unit = 10 ** (places - form.most)
+        whole, rest, half = f"// {_huge(unit)}", f"% {_huge(unit)}", _huge(unit // 2)
+        steps += [
+            lambda _, text: f"CAST({text} AS HUGEINT)",
+            lambda _, count: (
+                f"""{count} {whole} + CASE WHEN {count} {rest} > {half}
+                OR ({count} {rest} = {half} AND {count} {whole} % 2 = 1) THEN 1 ELSE 0 END"""
+            ),
+            lambda _, count: f"CAST({count} AS VARCHAR)",
+        ]
+    places = min(max(places, 0), form.most)
+    # One digit before the decimal sign, at least and where it is a zero.
+    steps += [
+        lambda _, text: f"ltrim({text}, '0')",
+        lambda _, text: f"repeat('0', greatest({places + 1} - length({text}), 0)) || {text}",
+    ]
+    if places:
+        steps.append(lambda _, text: f"left({text}, -{places}) || '.' || right({text}, {places})")
+    return steps
 
 
 def _huge(number: int) -> str:
     return f"CAST('{number}' AS HUGEINT)"
 
 
-def _arranged(digits: str, form: Format) -> str:
-    """The digits with as many zeros, groups and the decimal sign as the format has."""
-    zeros = literal("0" * form.integer), literal("0" * form.fraction)
-    text = f"{zeros[0]} || {digits} || {zeros[1]}"
-    least = f"[0-9]{{{form.fraction}}}"
-    text = f"regexp_replace({text}, '([.]{least}[0-9]*?)0*$', '\\1')"
-    least, more = f"[0-9]{{{form.integer}}}", f"[1-9][0-9]{{{form.integer},}}"
-    text = f"regexp_replace({text}, '^0*({more}|{least})[.]', '\\1.')"
-    if not form.point:
-        text = f"rtrim({text}, '.')"
-    if not form.integer:
-        text = f"coalesce(nullif({text}, ''), '0')"
-    if not form.group:
-        return text
+def _arranged(form: Format) -> list[Step]:
+    """The digits with as many zeros, groups and decimal signs as the format has."""
+    steps: list[Step] = []
+    if form.most or form.point:
+        zeros, end = "0" * form.fraction, f"strpos({{}}, '.') + {form.fraction}"
+        steps += [
+            lambda _, text: f"CASE WHEN contains({text}, '.') THEN {text} ELSE {text} || '.' END",
+            lambda _, text: f"{text} || '{zeros}'",
+            # The digits that must be, and of the others those before needless zeros.
+            lambda _, text: (
+                f"""left({text}, {end.format(text)})
+                || rtrim(substr({text}, {end.format(text)} + 1), '0')"""
+            ),
+        ]
+    if form.most and not form.point and not form.fraction:
+        steps.append(lambda _, text: f"rtrim({text}, '.')")
+    if form.integer != 1:
+        steps.append(lambda _, text: f"ltrim({text}, '0')")
+    if form.integer == 0:
+        steps.append(lambda _, text: f"CASE WHEN {text} = '' THEN '0' ELSE {text} END")
+    if form.integer > 1:
+        lacking = f"{form.integer} - length(split_part({{}}, '.', 1))"
+        steps.append(lambda _, text: f"repeat('0', greatest({lacking.format(text)}, 0)) || {text}")
+    if form.group:
+        steps.append(lambda _, text: _grouped(text, form.group))
+    return steps
+
+
+def _grouped(text: str, size: int) -> str:
+    """Commas are set from behind, so the digits before the decimal sign are turned round."""
     whole = f"split_part({text}, '.', 1)"
-    size = f"([0-9]{{{form.group}}})"
-    grouped = f"reverse(rtrim(regexp_replace(reverse({whole}), '{size}', '\\1,', 'g'), ','))"
-    return f"({grouped} || substr({text}, length({whole}) + 1))"
+    marked = f"regexp_replace(reverse({whole}), '([0-9]{{{size}}})', '\\1,', 'g')"
+    return f"""CASE WHEN length({whole}) <= {size} THEN {text}
+        ELSE reverse(rtrim({marked}, ',')) || substr({text}, length({whole}) + 1) END"""

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps.fences import kept_present
-from lake_assets.preps.formulas import Formula, applied, lent, literal
+from lake_assets.preps.formulas import Formula, Step, applied, lent, literal
 from lake_assets.preps.number_format import CURRENCIES, format_formula, format_of
 from lake_assets.preps.prep import Frame, PrepError, prep
 from lake_assets.preps.selectors import Columns, chosen
@@ -201,34 +201,33 @@ class Reading:
         plain = self.decimal_character == "." and not self.grouped_digits
         simple = plain and not (self.infinity_representation or self.strip or self.unicode_minus)
         if not simple:
-            return Formula(nw.Float64, self._duckdb, self._spark)
-        return Formula(nw.Float64, self._duckdb, self._spark, self._polars, self._arrow)
+            return Formula(nw.Float64, self._duckdb(), self._spark)
+        return Formula(nw.Float64, self._duckdb(), self._spark, self._polars, self._arrow)
 
-    # What stands for itself: digits of full width, and what was asked for.
-    def _duckdb(self, name: str) -> str:
-        text = name
+    def _duckdb(self) -> list[Step]:
+        steps: list[Step] = []
         if self.strip:
-            text = f"trim({text}, {literal(BLANKS)})"
+            steps.append(lambda _, text: f"trim({text}, {literal(BLANKS)})")
         if self.unicode_minus:
-            text = f"replace({text}, '\u2212', '-')"
-        text = f"translate({text}, '{_FULL_WIDTH}', '0123456789')"
+            steps.append(lambda _, text: f"replace({text}, '\u2212', '-')")
+        steps.append(lambda _, text: f"translate({text}, '{_FULL_WIDTH}', '0123456789')")
+        steps.append(lambda _, text: f"CASE {self._cases(text)} END")
+        return steps
+
+    def _cases(self, text: str) -> str:
         number = text
         if self.grouped_digits:
             number = f"replace({number}, {literal(self.grouping_character)}, '')"
         if self.decimal_character != ".":
             number = f"replace({number}, {literal(self.decimal_character)}, '.')"
         number = f"TRY_CAST({number} AS DOUBLE)"
-        infinite = ""
-        if self.infinity_representation:
-            infinite = (
-                f"WHEN {text} = {literal(self.infinity_representation)} THEN CAST('inf' AS DOUBLE) "
-                f"WHEN {text} = {literal('-' + self.infinity_representation)} "
-                "THEN CAST('-inf' AS DOUBLE) "
-            )
-        return (
-            f"CASE {infinite}WHEN regexp_full_match({text}, {literal(self.pattern)}) "
-            f"AND isfinite({number}) THEN {number} END"
-        )
+        cases = f"""WHEN regexp_full_match({text}, {literal(self.pattern)}) AND isfinite({number})
+            THEN {number}"""
+        if not self.infinity_representation:
+            return cases
+        infinity = self.infinity_representation
+        return f"""WHEN {text} = {literal(infinity)} THEN CAST('inf' AS DOUBLE)
+            WHEN {text} = {literal("-" + infinity)} THEN CAST('-inf' AS DOUBLE) {cases}"""
 
     def _spark(self, column: Any) -> Any:
         from pyspark.sql import functions as f

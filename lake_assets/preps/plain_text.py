@@ -49,25 +49,28 @@ def number_text(dtype: Any) -> Formula:
     def spark(column: Any) -> Any:
         return _spark_text(column, _JAVA if is_double else _JAVA_FLOAT)
 
-    formula = Formula(nw.String, duckdb_text, spark, polars, arrow)
+    duckdb = (
+        lambda column, _: f"CAST(abs({column}) AS VARCHAR)",
+        duckdb_size,
+        lambda column, size: f"CASE WHEN {column} < 0 THEN '-' ELSE '' END || {size}",
+    )
+    formula = Formula(nw.String, duckdb, spark, polars, arrow)
     return formula
 
 
-def duckdb_text(name: str) -> str:
-    """DuckDB's text of a float without the exponent that it has below 1e-4 and from 1e16."""
-    text = f"CAST({name} AS VARCHAR)"
+def duckdb_size(column: str, text: str) -> str:
+    """The plain text of a float's size, of DuckDB's own, which has an exponent below 1e-4 and from
+    1e16 (1.5e-07, 1e+16). NaN's is null."""
     power = f"CAST(split_part({text}, 'e', 2) AS INTEGER)"
-    digits = f"translate(split_part({text}, 'e', 1), '-.', '')"
-    sign = f"CASE WHEN {name} < 0 THEN '-' ELSE '' END"
-    # Of e+16 and more a double has at most 17 digits, so that all stand before the point.
+    digits = f"replace(split_part({text}, 'e', 1), '.', '')"
+    # From e+16 on all digits stand before the point, as a double has at most 17.
     return f"""CASE
-        WHEN isnan({name}) THEN NULL
-        WHEN isinf({name}) THEN {sign} || '∞'
-        WHEN {name} = 0 THEN '0'
-        WHEN NOT contains({text}, 'e') THEN CASE WHEN ends_with({text}, '.0')
-            THEN left({text}, -2) ELSE {text} END
-        WHEN {power} < 0 THEN {sign} || '0.' || repeat('0', -{power} - 1) || {digits}
-        ELSE {sign} || rpad({digits}, {power} + 1, '0') END"""
+        WHEN ends_with({text}, '.0') THEN left({text}, -2)
+        WHEN isinf({column}) THEN '∞'
+        WHEN isnan({column}) THEN NULL
+        WHEN NOT contains({text}, 'e') THEN {text}
+        WHEN {power} < 0 THEN '0.' || repeat('0', -{power} - 1) || {digits}
+        ELSE rpad({digits}, {power} + 1, '0') END"""
 
 
 def _spark_text(column: Any, method: tuple[str, str]) -> Any:
@@ -99,8 +102,8 @@ def _spark_text(column: Any, method: tuple[str, str]) -> Any:
 
 
 def _decimal_text(scale: int) -> Formula:
-    def duckdb(name: str) -> str:
-        text = f"CAST({name} AS VARCHAR)"
+    def duckdb(column: str, _: str) -> str:
+        text = f"CAST({column} AS VARCHAR)"
         return f"rtrim(rtrim({text}, '0'), '.')" if scale else text
 
     def spark(column: Any) -> Any:
@@ -109,4 +112,4 @@ def _decimal_text(scale: int) -> Formula:
         # A cast writes 0.0000000 as 0E-7; the format is exact for decimals, and never has an E.
         return f.call_function("format_number", column, f.lit("0." + "#" * scale if scale else "0"))
 
-    return Formula(nw.String, duckdb, spark)
+    return Formula(nw.String, [duckdb], spark)
