@@ -19,10 +19,10 @@ from lake_assets.preps.parts import (
     enclosed,
     has_part,
     java_split,
-    listed,
     marked,
     part,
     pattern_of,
+    taken_apart,
 )
 from lake_assets.preps.prep import Frame, PrepError, prep
 from lake_assets.preps.selectors import Columns, chosen, is_nominal, known
@@ -193,9 +193,9 @@ def split_columns(
     if split_mode == "ordered_split":
         counts = {name: learned[name] for name in names if learned[name] > 1}
         limited("split_columns", counts)
-        prepared = listed(marked(with_texts(df, names), list(counts), pattern), counts, mark)
+        prepared = taken_apart(marked(with_texts(df, names), list(counts), pattern), counts, mark)
         made = {
-            name: {f"{name}_{index + 1}": part(name, index) for index in range(count)}
+            name: {f"{name}_{index + 1}": part(df, name, index) for index in range(count)}
             for name, count in counts.items()
         }
     else:
