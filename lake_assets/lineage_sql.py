@@ -210,12 +210,21 @@ class _Reader:
             if isinstance(source.this, exp.Func):
                 return along("transformation", self._all(source.this.iter_expressions(), holder))
             return frozenset([Origin(_table(source), name, "identity")])
-        if isinstance(source.expression, exp.UDTF):
+        query = self._query_of(source)
+        if query is None:
             return along("transformation", self._all(_arguments(source.expression), holder))
-        found = self.outputs(self._scopes.get(id(source.expression), source)).get(name)
+        found = self.outputs(query).get(name)
         if found is None:
             raise Unreadable(node.sql(self.dialect))
         return found
+
+    def _query_of(self, source: exp.Table | Scope) -> Scope | None:
+        """The query that a source is; None of a table and of a function that makes rows."""
+        if not isinstance(source, Scope):
+            return None
+        if not isinstance(source.expression, exp.UDTF):
+            return self._scopes.get(id(source.expression), source)
+        return source.subquery_scopes[0] if source.subquery_scopes else None  # LATERAL (SELECT …)
 
     def _own(self, node: exp.Column, scope: Scope) -> Origins:
         """A name without a table: of the SELECT's own columns, as in ORDER BY, or of a lambda."""
@@ -283,8 +292,9 @@ class _Reader:
             yield from self._of_set(query, scope)
         elif isinstance(query, exp.Select):
             for _, source in _read(scope):
-                if isinstance(source, Scope):
-                    yield from self.rows(source)
+                inner = self._query_of(source)
+                if inner is not None:
+                    yield from self.rows(inner)
             for join in query.args.get("joins") or ():
                 yield from self._joined(join, scope)
             for clause in ("where", "having", "qualify"):
@@ -352,9 +362,10 @@ class _Reader:
         for name, source in _read(scope):
             if name not in scope.selected_sources:
                 continue  # of a SEMI or ANTI JOIN
-            if isinstance(source, Scope):
-                found |= self.star(source)
-            elif not isinstance(source.this, exp.Func):
+            inner = self._query_of(source)
+            if inner is not None:
+                found |= self.star(inner)
+            elif isinstance(source, exp.Table) and not isinstance(source.this, exp.Func):
                 found.add(Origin(_table(source), ROWS, "identity"))
         grouped = isinstance(query, exp.Select) and (
             query.args.get("group")
@@ -372,19 +383,20 @@ class _Reader:
         """
         query = scope.expression
         if isinstance(query, exp.SetOperation):
-            scopes = scope.set_operation_scopes
-            texts = dict.fromkeys(self.expression(one, name) for one in scopes)
+            left, right = scope.set_operation_scopes
+            place = list(self.outputs(scope)).index(name)
+            other = name if query.args.get("by_name") else list(self.outputs(right))[place]
+            texts = dict.fromkeys([self.expression(left, name), self.expression(right, other)])
             return " ∪ ".join(filter(None, texts))
         found = [one for one in getattr(query, "selects", ()) if one.alias_or_name == name]
         if not found:
             return ""
         made = found[0].unalias()
-        source = scope.sources.get(made.table) if isinstance(made, exp.Column) else None
-        if isinstance(source, Scope) and not isinstance(source.expression, exp.UDTF):
-            return self.expression(source, made.name)
-        if isinstance(made, exp.Column):
-            return ""
-        return str(made.sql(self.dialect, comments=False))
+        if not isinstance(made, exp.Column):
+            return str(made.sql(self.dialect, comments=False))
+        source = scope.sources.get(made.table)
+        inner = self._query_of(source) if source is not None else None
+        return self.expression(inner, made.name) if inner else ""
 
 
 def _table(table: exp.Table) -> str:

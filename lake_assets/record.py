@@ -134,11 +134,12 @@ def column_lineage(lineage: Lineage, columns: Columns) -> dict[str, Any]:
         for name, made in lineage.columns.items()
         if name in columns
     }
-    lines = ["| 컬럼 | 유래 | 근거 | 식 |", "|" + " --- |" * 4]
+    lines = ["| 컬럼 | 제목 | 유래 | 식 |", "|" + " --- |" * 4]
     for name, made in lineage.columns.items():
-        text = shortened(made.expression).replace("|", "¦").replace("`", "'")
-        cells = (name, _origins(made.origins), KOREAN[made.confidence], f"`{text}`" if text else "")
-        lines.append("| " + " | ".join(cells) + " |")
+        title = (columns[name].title or "") if name in columns else ""
+        text = shortened(made.expression, 60).replace("|", "¦").replace("`", "'")
+        origins = _origins(made.origins, f"({KOREAN[made.confidence]})")
+        lines.append(f"| {name} | {title} | {origins} | {f'`{text}`' if text else ''} |")
     if lineage.rows:
         lines += ["", f"행을 정하는 컬럼: {_origins(lineage.rows)}"]
     return {
@@ -147,10 +148,10 @@ def column_lineage(lineage: Lineage, columns: Columns) -> dict[str, Any]:
     }
 
 
-def _origins(origins: Origins) -> str:
-    """Links with their kind; – where a column comes of none."""
-    links = [f"[{one}](/assets/{one.asset}) {KOREAN[one.kind]}" for one in sorted(origins)]
-    return ", ".join(links) or "–"
+def _origins(origins: Origins, known: str = "") -> str:
+    """Links with their kind and what it is known by; – where a column comes of none."""
+    links = [f"[{one}](/assets/{one.asset}) {KOREAN[one.kind]}{known}" for one in sorted(origins)]
+    return ", ".join(links) or f"–{known}"
 
 
 def _shown(value: str | int | float) -> dg.MetadataValue | str | int | float:
