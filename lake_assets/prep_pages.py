@@ -65,7 +65,7 @@ def step(prep: Prep) -> str:
     if params is None:
         return ""
     if not params:
-        return f"- {prep.name}"
+        return f"- {_written(prep.name, flow=True).split()[0]}"  # null stands in quotes
     short = _written(params, flow=True)
     if len(short) + len(prep.name) <= 84:
         return f"- {prep.name}: {short}"
@@ -73,10 +73,10 @@ def step(prep: Prep) -> str:
     return f"- {prep.name}:\n{indented}"
 
 
-def _written(params: Mapping[str, Any], flow: bool | None) -> str:
+def _written(value: Any, flow: bool | None) -> str:
     """YAML in one line (`flow`), or only what has no lists or mappings in it."""
     written = yaml.safe_dump(
-        params, allow_unicode=True, sort_keys=False, default_flow_style=flow, width=1_000
+        value, allow_unicode=True, sort_keys=False, default_flow_style=flow, width=1_000
     )
     return written.rstrip("\n")
 

@@ -364,6 +364,8 @@ def _step(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return {"name": value}
+    if value is None:
+        raise ValueError('a step is empty; the function of the name is written "null", in quotes')
     if not isinstance(value, dict) or not value:
         raise ValueError("write a step as `- name: {parameter: value}`, or `- name` alone")
     name, params = next(iter(value.items()))

@@ -176,7 +176,8 @@ def _words(annotation: Any) -> str:
     """What is allowed, in words; '' of what a file cannot write."""
     origin = typing.get_origin(annotation) or annotation
     if origin is Literal:
-        return " or ".join(in_yaml(one) for one in annotation.__args__)
+        *most, last = map(in_yaml, annotation.__args__)
+        return f"{', '.join(most)} or {last}" if most else last
     if origin in _SCALARS:
         return _SCALARS[origin][0]
     if annotation in (None, type(None), Selector) or not isinstance(origin, type):

@@ -140,7 +140,7 @@ class _Data:
                 self._note(key_node, "a key must be one word, not a list or mapping")
                 continue
             merged = merged or key_node.tag == _TAG + "merge"
-            key = self.of(key_node)
+            key = _key(key_node)
             if _TORN.fullmatch(key_node.value) and value_node.value == "" and before:
                 # `{type: decimal(18,2)}`: in braces a comma ends the text.
                 whole = f"{before}, {key_node.value}".replace(", ", ",")
@@ -155,11 +155,16 @@ class _Data:
         if merged:
             self.loader.flatten_mapping(node)
             found.clear()
-            found.update((self.of(key), self.of(value)) for key, value in node.value)
+            found.update((_key(key), self.of(value)) for key, value in node.value)
         return found
 
     def _note(self, node: Any, what: str, cure: str = "") -> None:
         self.wrong.append((node.start_mark.line + 1, what, cure))
+
+
+def _key(node: Any) -> Any:
+    """A key as data. `null` is the word itself: there is a prep function of the name."""
+    return node.value if node.tag == _NULL and node.value else _Data(None).of(node)
 
 
 #: Pydantic's kinds of errors in the words of a file; its own speak of Python.
@@ -263,7 +268,7 @@ class YamlFile:
     def _walk(self, node: Any, place: Place, lines: dict[Place, int]) -> None:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                here = (*place, _Data(None).of(key))
+                here = (*place, _key(key))
                 lines[here] = key.start_mark.line + 1
                 self._walk(value, here, lines)
         elif isinstance(node, yaml.SequenceNode):

@@ -23,7 +23,8 @@ from lake_assets import prep_pages, step_params
 from lake_assets.builder import code_version
 from lake_assets.loader import load_pipelines, read_pipelines
 from lake_assets.pipeline import assets
-from lake_assets.preps import CATALOGUE, Prep, Step
+from lake_assets.preps import Prep, Step
+from lake_assets.preps.catalogue import CATALOGUE
 from lake_assets.preps.selectors import Columns
 from lake_assets.spec import schema
 from lake_assets.steps import StepError, rowwise, schemas
@@ -129,6 +130,14 @@ LOADED = {
         "of numbers, and the columns of a dataset are declared\n"
         "    write fail, or replace with missing values"
     ],
+    "- null: {method: averag}": [
+        'step 1, null: method: write "none", "minimum", "maximum", "average", "zero", "value", '
+        """"median", "mode", "drop", "ffill" or "bfill" (found 'averag')\n"""
+        "    did you mean 'average'? allowed: average, bfill, drop, ffill, maximum, median, "
+        "minimum, mode, none, value, zero"
+    ],
+    '- "null"': [],
+    "- null: {method: drop}": [],
     "- 트림": ["step 1: there is no function '트림'\n    `lake preps` lists all"],
     "- days_split_upload: {start: a}": [
         "step 1: days_split_upload is no step: it does not make rows of rows\n"
@@ -146,6 +155,7 @@ def test_what_is_told_when_a_file_is_loaded(steps: str, told: list[str], tmp_pat
 RECORDS = {
     "- [trim]": "write a step as `- name: {parameter: value}`, or `- name` alone",
     "- 3": "write a step as `- name: {parameter: value}`, or `- name` alone (found 3)",
+    "- null": 'a step is empty; the function of the name is written "null", in quotes (found None)',
     "- trim:": "nothing stands below trim; without parameters write `- trim`",
     "- trim: customer": "write the parameters of trim by name: {parameter: value}",
     "- trim: {}\n  add: {}": "a step is one function, and here are trim, add: each has a dash of "

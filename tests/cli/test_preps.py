@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from lake_assets import prep_pages
 from lake_assets.cli.main import cli
-from lake_assets.preps import CATALOGUE
+from lake_assets.preps.catalogue import CATALOGUE
 
 DOCS = Path(__file__).parents[2] / "docs"
 

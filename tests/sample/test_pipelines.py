@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from lake_assets.preps.catalogue import CATALOGUE
 from lake_assets.sample.generate import dirty_day, tables
 from lake_assets.spec import PipelineSpec, Rules, SourceSpec
 from resources.settings import Sample
@@ -64,7 +65,7 @@ def lake() -> Iterator[duckdb.DuckDBPyConnection]:
 def run(
     lake: duckdb.DuckDBPyConnection, pipeline: str, dataset: str, start: date, end: date
 ) -> duckdb.DuckDBPyRelation:
-    """A dataset's SQL over the days from `start` to `end` of its inputs."""
+    """A dataset's SQL over the days from `start` to `end` of its inputs, and its steps."""
     spec = PIPELINES[pipeline]
     made = spec.datasets[dataset]
     for alias, key in made.named_inputs.items():
@@ -83,6 +84,8 @@ def run(
     }
     used = lake.extract_statements(made.sql)[0].named_parameters
     rows = lake.execute(made.sql, {name: values[name] for name in used}).to_arrow_table()
+    for one in made.steps or ():
+        rows = CATALOGUE[one.name].function(rows, **one.params)
     return lake.from_arrow(rows)
 
 
