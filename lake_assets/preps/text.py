@@ -51,6 +51,12 @@ _LONGEST = 2**31 - 2
 
 def _missing_where_empty(df: Frame, names: Sequence[str]) -> Frame:
     """'' becomes missing. A step of its own: within one, Polars would compute the texts twice."""
+    if df.implementation.is_pandas():  # its own word for it: 0.2 ms of the one that a call may cost
+        native: Any = nw.to_native(df)
+        made: Frame = nw.from_native(
+            native.assign(**{name: native[name].mask(native[name] == "") for name in names})
+        )
+        return made
     return df.with_columns(
         nw.when(nw.col(name) != "").then(nw.col(name)).alias(name) for name in names
     )
