@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from resources import dbapi_columns, sql
 from resources.dbapi_columns import Kind, UnfitError, become
-from resources.errors import LakeError, PermanentError
+from resources.errors import LakeError, PermanentError, TransientError
 from resources.source import Reading, SourceColumn, Span, Table, Totals, Window
 from resources.table_reader import (
     Field,
@@ -154,8 +154,9 @@ class DbapiTables(TableReader):
                     self._where(table, fields, span),
                     order_by=[self._sorted(by_name[name]) for name in order],
                 )
-            again = totals if reconciled == BEFORE_AND_AFTER else None
-            with closing(self._rows(cursor, table, fields, span, select, again)) as batches:
+            once = reconciled == SNAPSHOT
+            rows = self._rows(cursor, table, fields, span, select, totals, once)
+            with closing(rows) as batches:
                 yield Reading(
                     schema=arrow_schema(table.columns),
                     batches=batches,
@@ -283,15 +284,26 @@ class DbapiTables(TableReader):
         fields: Sequence[Field],
         span: Span | None,
         select: str,
-        before: dict[str, Totals] | None,
+        totals: dict[str, Totals],
+        snapshot: bool,
     ) -> Generator[pa.RecordBatch, None, None]:
-        """The rows; then, where there is no snapshot, whether the totals are as they were."""
-        yield from self._batches(table, fields, select)
-        if before is None:
+        """The rows; whether all came; and without a snapshot, whether the totals are as before."""
+        came = 0
+        for batch in self._batches(table, fields, select):
+            came += batch.num_rows
+            yield batch
+        counted = sum(part.rows for part in totals.values())
+        if came != counted:
+            # mssql-python 1.16 takes a connection that is cut for the end of the rows.
+            raise TransientError(
+                f"{self._of(table)}: {came} rows came of {counted} that were counted: the "
+                "connection was lost, or the table changed while being read. Try again."
+            )
+        if snapshot:
             return
         with self._errors(table.shown):
             after = self._totals(cursor, table, fields, span)
-        self._check_unchanged(table, span, before, after)
+        self._check_unchanged(table, span, totals, after)
 
     def _batches(
         self, table: Table, fields: Sequence[Field], select: str

@@ -157,6 +157,7 @@ _MODULES = {
     "hive": "resources.hive_source",
     "mariadb": "resources.mariadb",
     "postgres": "resources.postgres",
+    "sqlserver": "resources.sqlserver",
 }
 
 
