@@ -53,6 +53,15 @@ def _before_last_day(parts: Parts) -> nw.Expr:
     return nw.col(parts.column).dt.truncate("1mo").dt.offset_by("-1d").cast(nw.Date)
 
 
+def _today(parts: Parts) -> nw.Expr:
+    return nw.col(parts.column).cast(nw.Date)
+
+
+def _of_rows(df: Frame, made: Callable[[Parts], nw.Expr]) -> Callable[[Parts], nw.Expr]:
+    """Without rows the column as dates: pandas has no days to add to an empty one."""
+    return _today if isinstance(df, nw.DataFrame) and df.is_empty() else made
+
+
 @prep(1, effect=_effect)
 def before_last_day(df: Frame, column: str, into: str | None = None, tz: str = ZONE) -> Frame:
     """The last day of the previous month, a date.
@@ -68,7 +77,7 @@ def before_last_day(df: Frame, column: str, into: str | None = None, tz: str = Z
     >>> before_last_day(df, "일자")["일자"].to_list()
     [datetime.date(2024, 2, 29)]
     """
-    return _with_part("before_last_day", df, column, into, tz, _before_last_day)
+    return _with_part("before_last_day", df, column, into, tz, _of_rows(df, _before_last_day))
 
 
 @prep(2, effect=_effect)
@@ -86,7 +95,7 @@ def last_day(df: Frame, column: str, into: str | None = None, tz: str = ZONE) ->
     >>> last_day(df, "일자")["일자"].to_list()
     [datetime.date(2023, 2, 28)]
     """
-    return _with_part("last_day", df, column, into, tz, _last_day)
+    return _with_part("last_day", df, column, into, tz, _of_rows(df, _last_day))
 
 
 @prep(3, effect=_effect)
@@ -104,7 +113,7 @@ def today(df: Frame, column: str, into: str | None = None, tz: str = ZONE) -> Fr
     >>> today(df, "일자")["일자"].to_list()
     [datetime.date(2025, 7, 1)]
     """
-    return _with_part("today", df, column, into, tz, lambda p: nw.col(p.column).cast(nw.Date))
+    return _with_part("today", df, column, into, tz, _today)
 
 
 @prep(4, effect=_effect)

@@ -8,6 +8,8 @@ engines (`date_parts.py`).
 from __future__ import annotations
 
 import datetime
+import itertools
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -228,10 +230,9 @@ def with_groups(frame: Frame, column: str, pattern: str, into: Sequence[str]) ->
 
         if pa.types.is_dictionary(array.type):
             array = array.cast(array.type.value_type)
-        named = pattern.replace("(?:", "\0")
-        for name in into:
-            named = named.replace("(", f"\0P<{name}>", 1)
-        made = pc.extract_regex(array, named.replace("\0P<", "(?P<").replace("\0", "(?:"))
+        number = itertools.count()  # Arrow's groups have names
+        named = re.sub(r"(?<!\\)\((?!\?)", lambda _: f"(?P<g{next(number)}>", pattern)
+        made = pc.extract_regex(array, named)
         return [pc.struct_field(made, at) for at in range(len(into))]
 
     def duckdb(one: Any) -> Sequence[Any]:

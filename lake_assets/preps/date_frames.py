@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import narwhals.stable.v2 as nw
 
@@ -32,16 +32,16 @@ def allowed(function: str, parameter: str, value: object, choices: Sequence[str]
     )
 
 
-def zone(function: str, parameter: str, tz: str) -> str:
-    """The name of a time zone, or PrepError with the nearest."""
-    known = available_timezones()
-    if tz in known:
-        return tz
-    near = difflib.get_close_matches(str(tz), sorted(known), 3)
-    raise PrepError(
-        f"{function}: {parameter} {tz!r} is no time zone. Zones have names like "
-        f"{', '.join(near or ['Asia/Seoul', 'UTC'])}."
-    )
+def zone(function: str, parameter: str, tz: str) -> ZoneInfo:
+    """A time zone by its name, or PrepError with the nearest."""
+    try:
+        return ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        near = difflib.get_close_matches(str(tz), sorted(available_timezones()), 3)
+        raise PrepError(
+            f"{function}: {parameter} {tz!r} is no time zone. Zones have names like "
+            f"{', '.join(near or [ZONE, 'UTC'])}."
+        ) from None
 
 
 def temporary(number: int) -> str:

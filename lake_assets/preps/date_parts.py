@@ -6,6 +6,7 @@ an engine's own words say (`date_engines.py`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -160,17 +161,19 @@ def digits(number: nw.Expr, width: int) -> nw.Expr:
     return nw.when(number < 10**width).then(padded).otherwise(number.cast(nw.String))
 
 
-def chosen_text(number: nw.Expr, words: dict[int, str]) -> nw.Expr:
+def chosen_text(number: nw.Expr, words: Mapping[int, str]) -> nw.Expr:
     """The word of a number; null where the number is."""
-    made: nw.Expr = nw.lit(None, nw.String)
-    for value, word in words.items():
-        made = nw.when(number == value).then(nw.lit(word)).otherwise(made)
-    return made
+    return _first_of([(number == value, nw.lit(word)) for value, word in words.items()])
 
 
-def chosen_number(text: nw.Expr, words: dict[str, int]) -> nw.Expr:
-    """The number of a word in lower case; null where there is none."""
-    made: nw.Expr = nw.lit(None, nw.Int64)
-    for word, value in words.items():
-        made = nw.when(text == word).then(nw.lit(value, nw.Int64)).otherwise(made)
+def chosen_number(text: nw.Expr, words: Mapping[str, int]) -> nw.Expr:
+    """The number of a word; null where there is none."""
+    return _first_of([(text == word, nw.lit(value, nw.Int64)) for word, value in words.items()])
+
+
+def _first_of(choices: Sequence[tuple[nw.Expr, nw.Expr]]) -> nw.Expr:
+    (last, value), *others = reversed(choices)
+    made: nw.Expr = nw.when(last).then(value)
+    for condition, value in others:
+        made = nw.when(condition).then(value).otherwise(made)
     return made

@@ -219,11 +219,9 @@ def _expression(field: Field, locale: str) -> str:
 def _strptime(pieces: Sequence[str | Field]) -> str | None:
     made = []
     for one in pieces:
-        directive = (
-            _NUMBERS.get(str(one), ("", None))[1]
-            if isinstance(one, Field)
-            else one.replace("%", "%%")
-        )
+        # Polars does not read back a per cent that stands for itself.
+        words = None if "%" in str(one) else str(one)
+        directive = _NUMBERS.get(str(one), ("", None))[1] if isinstance(one, Field) else words
         if directive is None:
             return None
         made.append(directive)

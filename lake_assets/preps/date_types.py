@@ -111,7 +111,7 @@ def numeric_to_date(
 def _epoch_day_of_digits(number: nw.Expr, same: nw.Expr) -> nw.Expr:
     year, rest = number // 10_000, remainder(number, 10_000)
     month, day = rest // 100, remainder(rest, 100)
-    shown = same & (number >= 10_101) & (number <= 99_991_231)
+    shown = same & (number >= 10_000_101) & (number <= 99_991_231)  # eight digits
     valid = (month >= 1) & (month <= 12) & (day >= 1) & (day <= days_of_month(year, month))
     return nw.when(shown & valid).then(epoch_day(year, month, day))
 

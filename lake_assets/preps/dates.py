@@ -12,7 +12,6 @@ import datetime as dt
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
 
 from lake_assets.preps import date_columns
 from lake_assets.preps.date_columns import WEEK_METHODS, WeekMethod
@@ -53,11 +52,11 @@ def _of_column_too(step: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
 
 def _date(function: str, base: Base, tz: str, clock: Clock) -> dt.date:
     """The base's date in the zone."""
+    local = zone(function, "tz", tz)
     moment = clock() if base is None else base
     if isinstance(moment, str):
         moment = _read(function, moment)
     if isinstance(moment, dt.datetime):
-        local = ZoneInfo(zone(function, "tz", tz))
         return (moment.astimezone(local) if moment.tzinfo else moment).date()
     if not isinstance(moment, dt.date):
         raise PrepError(
@@ -250,12 +249,21 @@ def this_year_month(
 
 @_of_column_too(date_columns.week_of_month)
 def week_of_month(
-    base: Base = None, *, method: WeekMethod = "iso", tz: str = ZONE, clock: Clock = _now
-) -> WeekOfMonth | int:
+    base: Base = None,
+    *,
+    method: WeekMethod = "iso",
+    tz: str = ZONE,
+    fmt: str | None = None,
+    clock: Clock = _now,
+) -> WeekOfMonth | int | str:
     """The week of the month (월 주차): of `"iso"` with its year and month, else the number alone.
+
+    `fmt` is of the date, by `"iso"` of its week's Thursday, whose year and month the week has.
 
     >>> week_of_month("2025-06-01")
     WeekOfMonth(year=2025, month=5, week=5)
+    >>> week_of_month("2025-06-01", fmt="%Y-%m")
+    '2025-05'
     >>> week_of_month("2025-06-01", method="calendar_sunday")
     1
     >>> week_of_month("2025-08-31", method="simple")
@@ -263,9 +271,11 @@ def week_of_month(
     """
     allowed("week_of_month", "method", method, WEEK_METHODS)
     date = _date("week_of_month", base, tz, clock)
-    if method == "simple":
-        return (date.day - 1) // 7 + 1
+    if method == "iso":
+        date += dt.timedelta(days=3 - date.weekday())
+    if fmt is not None:
+        return date.strftime(fmt)
     if method == "calendar_sunday":
         return (date.day + 12 - date.isoweekday() % 7) // 7
-    thursday = date + dt.timedelta(days=3 - date.weekday())
-    return WeekOfMonth(thursday.year, thursday.month, (thursday.day - 1) // 7 + 1)
+    week = (date.day - 1) // 7 + 1
+    return week if method == "simple" else WeekOfMonth(date.year, date.month, week)
