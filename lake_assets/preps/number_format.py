@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -167,6 +168,8 @@ def format_formula(dtype: Any, form: Format) -> Formula:
     def spark(column: Any) -> Any:
         from pyspark.sql import functions as f
 
+        if floats:
+            column = _past_java(column, form)
         # format_number is DecimalFormat itself. The texts around are set here; its own are a minus
         # before and the unit behind.
         text = f.call_function("format_number", column, f.lit(form.digits + form.unit))
@@ -185,6 +188,21 @@ def _value(column: str, form: Format) -> str:
     """A float as a double, multiplied as Java does: 0.285 * 100 is 28.499999999999996."""
     value = f"CAST({column} AS DOUBLE)"
     return f"({value} * 1e{_SHIFTS[form.unit]})" if form.unit else value
+
+
+def _past_java(column: Any, form: Format) -> Any:
+    """Spark's column with the one real number that Java rounds wrongly pushed off the half.
+
+    Java 17 takes 5e-4 to three places, 5e-5 to four (and so on) for halves wherever they are
+    above it, and makes them 0.
+    """
+    from pyspark.sql import functions as f
+
+    half = Decimal(f"5E-{form.most + 1}")
+    if Decimal(float(half)) <= half:
+        return column
+    value = f.abs(column) * 10 ** _SHIFTS.get(form.unit, 0)
+    return f.when(value == float(half), column * (1 + 2**-52)).otherwise(column)
 
 
 def _digits_of_float(form: Format) -> list[Step]:
