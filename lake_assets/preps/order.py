@@ -125,7 +125,8 @@ def _placed_by_duckdb(native: Any, name: str, seed: int | None) -> Any:
     found = native.select(StarExpression(), places)
     if seed is None:
         return found
-    order = f'order by hash("{name}", {seed:d}), "{name}"'
+    # hash(place, seed) is the place's hash xor the seed's: that alone does not draw fairly.
+    order = f'order by hash(hash("{name}", {seed:d})), "{name}"'
     ranks = SQLExpression(f"row_number() over ({order}) - 1").alias(name)
     return found.select(StarExpression(exclude=[name]), ranks)
 
@@ -221,7 +222,9 @@ def _drawn_eagerly(
             for one in dict.fromkeys(one for cut in cuts for one in cut)
         }
     parts = [
-        np.concatenate([orders[one][start:end] for one, (start, end) in cut.items()])
+        np.concatenate(
+            [np.arange(0), *(orders[one][start:end] for one, (start, end) in cut.items())]
+        )
         for cut in cuts
     ]
     return [_at(frame, np.sort(places)) for places in parts]
