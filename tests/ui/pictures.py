@@ -25,6 +25,7 @@ from tests.ui.browser import (
     shows,
 )
 from tests.ui.server import lake, running_ui, small_environment
+from tests.ui.test_column_lineage import open_table, reported
 
 RAW, PREP = "raw/bw_sales_result", "prep/sales_result_daily"
 
@@ -66,6 +67,14 @@ def checks(browser: WebDriver, url: str, file: Path, dirty: date) -> None:
     _take(browser, file)
 
 
+def column_lineage(folder: Path) -> None:
+    """What the columns of an asset come of, in the order report of the tests."""
+    with tempfile.TemporaryDirectory() as temporary, reported(Path(temporary)) as (ui, browser):
+        browser.set_window_size(1500, 1000)
+        open_table(ui, browser, "prep/region_day")
+        _take(browser, folder / "column-lineage.png")
+
+
 def _take(browser: WebDriver, file: Path) -> None:
     find(browser, "//body")
     browser.execute_async_script("setTimeout(arguments[0], 2000)")  # animations come to rest
@@ -85,6 +94,7 @@ def main(folder: Path) -> None:
             since = (dirty - timedelta(days=40)).isoformat()
             lake(variables, "run", RAW, "--from", since, code=65)
             checks(browser, ui.url, folder / "checks.png", dirty)
+    column_lineage(folder)
 
 
 if __name__ == "__main__":
