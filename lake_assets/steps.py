@@ -12,6 +12,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from lake_assets.pipeline import Asset
@@ -89,15 +90,15 @@ def check(asset: Asset, steps: Sequence[StepSpec]) -> Iterator[Mistake]:
     """All that the signatures have against the steps of a file."""
     for number, step in enumerate(steps, 1):
         prep = catalogue().get(step.name)
-        told: Iterator[_Told]
+        told: Sequence[_Told]
         if prep is None:
             cure = near(step.name, [name for name, one in catalogue().items() if one.step])
-            told = iter([_Told((), f"there is no function {step.name!r}", cure)])
+            told = [_Told((), f"there is no function {step.name!r}", cure)]
         elif not prep.step:
             why, instead = NO_STEP.get(prep.name, _NO_ROWS)
-            told = iter([_Told((), f"{prep.name} is no step: {why}", instead)])
+            told = [_Told((), f"{prep.name} is no step: {why}", instead)]
         else:
-            told = _parameters(prep, step.params)
+            told = (*_parameters(prep, step.params), *_templates(asset, step.params))
         for one in told:
             place = ("steps", number - 1, step.name, *one.place)
             named = f", {step.name}: " if prep and prep.step else ": "
@@ -166,14 +167,34 @@ def _selector(prep: Prep, name: str, value: Any) -> Iterator[_Told]:
             yield _Told((name, key), what, "name the columns, or choose by value_type")
 
 
+def _templates(asset: Asset, params: Mapping[str, Any]) -> Iterator[_Told]:
+    """What is wrong in the dates that texts among the parameters have: `{last_day:%Y%m%d}`."""
+    from lake_assets import templates
+
+    dated = asset.partitions is not None and asset.partitions.cadence is not None
+    for place, text in _leaves(params, ()):
+        if not isinstance(text, str) or not {*text} & {*"{}"}:
+            continue
+        at = ".".join(map(str, place))
+        yield from (_Told(place, f"{at}: {wrong}") for wrong in templates.mistakes_in(text))
+        for one in () if dated else templates.of_partition(text):
+            what = f"{at}: {one} is of a partition's day, and {asset.key} has no partitions of time"
+            cure = f"for now, in Asia/Seoul, write {one.replace('{', '{clock.', 1)}"
+            yield _Told(place, what, cure)
+
+
 # --- against columns -----------------------------------------------------------------------------
 
 
 def calls(asset: Asset, steps: Sequence[StepSpec], key: str) -> list[Step]:
-    """The steps as they are called for the partition `key`."""
+    """The steps as they are called for the partition `key`: dates in their texts are its own."""
+    from lake_assets import templates
     from lake_assets.preps import Step
 
-    return [Step(one.name, one.params) for one in steps]
+    words: Mapping[str, Any] = asset.partitions.words(key, key) if asset.partitions else {}
+    # Where there is no time, `check` lets templates of the clock alone pass: the day is not asked.
+    words = {"partition_start": date.min, **words}
+    return [Step(one.name, templates.filled(one.params, words)) for one in steps]
 
 
 def applied(number: int, step: Step, frame: Any, *, personal: bool = False) -> Any:
@@ -226,21 +247,20 @@ def start_schema(columns: pa.Schema) -> nw.Schema:
 
 def _blamed(params: Mapping[str, Any], what: str) -> Place:
     """Where among the parameters stands what a message has in quotes, or else names."""
-    places = dict(_leaves(params, ()))
     for word in re.findall(r"'([^']+)'", what):
-        for place, value in places.items():
-            if str(value) == word or str(place[-1]) == word:
+        for place, value in _leaves(params, ()):
+            if str(value) == word:
                 return place
+            if word in place:
+                return place[: place.index(word) + 1]
     return next(((name,) for name in params if re.search(rf"\b{re.escape(name)}\b", what)), ())
 
 
 def _leaves(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
-    if isinstance(value, Mapping):
-        for key, one in value.items():
-            yield (*place, key), key
+    """The single values within parameters, each with the keys and places that lead to it."""
+    if isinstance(value, Mapping | list):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, one in items:
             yield from _leaves(one, (*place, key))
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _leaves(one, (*place, index))
-    elif place:
+    else:
         yield place, value

@@ -99,6 +99,15 @@ def mistakes_in(text: str) -> list[str]:
     return [one for one in told if one is not None]
 
 
+def of_partition(text: str) -> list[str]:
+    """The templates of a text that ask for a partition's day.
+
+    >>> of_partition("{last_day:%Y}-{clock.today}-{{day}}")
+    ['{last_day:%Y}']
+    """
+    return [token.group() for token in _TOKEN.finditer(text) if token["name"] in NAMES]
+
+
 def _mistake(token: re.Match[str]) -> str | None:
     name, form = token["name"], token["form"]
     if token["lone"]:

@@ -114,6 +114,18 @@ def test_steps_after_sql(tmp_path: Path) -> None:
     assert route == "DuckDB SQL, 1 step"
 
 
+def test_dates_in_texts_are_the_partition_s(tmp_path: Path) -> None:
+    table = pa.table({"id": pa.array([1, 2]), "name": ["20250228", "20250203"]})
+    steps = """
+    steps:
+      - filter_examples: {filters: [[name, equals, "{last_day:%Y%m%d}"]]}
+    columns: {id: int64, name: string}
+"""
+    found, outcome, _ = made(tmp_path, steps, table, "2025-02-03")
+    assert found["id"] == [1]
+    assert '"20250228"' in str(outcome.more["steps"])
+
+
 def test_no_rows(tmp_path: Path) -> None:
     found, outcome, _ = made(
         tmp_path, "steps: [trim]\n    columns: {id: int64, name: string}", PEOPLE.slice(0, 0)

@@ -19,7 +19,7 @@ import narwhals.stable.v2 as nw
 import pytest
 import yaml
 
-from lake_assets import prep_pages, step_params
+from lake_assets import prep_pages, step_params, templates
 from lake_assets.builder import code_version
 from lake_assets.loader import load_pipelines, read_pipelines
 from lake_assets.pipeline import assets
@@ -135,6 +135,16 @@ LOADED = {
         """"median", "mode", "drop", "ffill" or "bfill" (found 'averag')\n"""
         "    did you mean 'average'? allowed: average, bfill, drop, ffill, maximum, median, "
         "minimum, mode, none, value, zero"
+    ],
+    "- trim: {chars: '{clock.today}{{}}'}": [],
+    "- trim: {chars: '{today}'}": [
+        "step 1, trim: chars: {today} is of a partition's day, and prep/clean_orders has no "
+        "partitions of time\n    for now, in Asia/Seoul, write {clock.today}"
+    ],
+    r"- select_attributes: {columns: {regular_expression: 'o.{2}_\p{L}'}}": [
+        "step 1, select_attributes: columns.regular_expression: {L}: there is no 'L'. Allowed: "
+        f"{', '.join(templates.NAMES)}, and clock.today… for now. Braces that are meant are "
+        "written {{ and }}."
     ],
     '- "null"': [],
     "- null: {method: drop}": [],

@@ -12,7 +12,7 @@ import click
 
 from lake_assets import prep_pages, step_params
 from lake_assets.cli.console import console, say_json, show_table
-from lake_assets.cli.main import json_option
+from lake_assets.cli.main import env_option, json_option
 from lake_assets.preps import Prep
 from lake_assets.steps import catalogue, near
 from resources.errors import UsageError
@@ -25,6 +25,7 @@ from resources.errors import UsageError
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Write the pages below this folder (preps.md and preps/) anew.",
 )
+@env_option
 @json_option
 def preps_command(name: str | None, docs: Path | None, as_json: bool) -> None:
     """Show the prep functions; with NAME how one is called, with an example.
