@@ -154,6 +154,7 @@ class Source(Protocol):
 #: Kind of connection → the module that reads it: `connect(name, connection) -> Source`.
 _MODULES = {
     "duckdb": "resources.duckdb_source",
+    "hana": "resources.hana",
     "hive": "resources.hive_source",
     "mariadb": "resources.mariadb",
     "postgres": "resources.postgres",
