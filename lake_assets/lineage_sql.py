@@ -71,7 +71,7 @@ def select_lineage(
     scope = build_scope(qualified)
     if scope is None:
         raise Unreadable(f"a {type(qualified).__name__.upper()} statement")
-    reader = _Reader(dialect, scope)
+    reader = _Reader(dialect, scope, tables)
     columns = reader.outputs(scope)
     expressions = {name: reader.expression(scope, name) for name in columns}
     return SelectLineage(columns, reader.rows(scope), reader.star(scope), expressions)
@@ -99,8 +99,11 @@ def _is_aggregate(node: exp.Expr) -> bool:
 class _Reader:
     """Reads each scope of one statement once."""
 
-    def __init__(self, dialect: str, root: Scope) -> None:
+    def __init__(
+        self, dialect: str, root: Scope, tables: Mapping[str, Sequence[str]] | None
+    ) -> None:
         self.dialect = dialect
+        self._tables = tables
         #: A recursive query knows itself by a scope of its own, without sources.
         self._scopes = {id(one.expression): one for one in root.traverse()}
         self._outputs: dict[int, dict[str, Origins | None]] = {}
@@ -209,6 +212,8 @@ class _Reader:
         if isinstance(source, exp.Table):
             if isinstance(source.this, exp.Func):
                 return along("transformation", self._all(source.this.iter_expressions(), holder))
+            if source.args.get("pivots") or not self._has(source, name):
+                raise Unreadable(node.sql(self.dialect))
             return frozenset([Origin(_table(source), name, "identity")])
         query = self._query_of(source)
         if query is None:
@@ -217,6 +222,10 @@ class _Reader:
         if found is None:
             raise Unreadable(node.sql(self.dialect))
         return found
+
+    def _has(self, table: exp.Table, column: str) -> bool:
+        """Whether a table has a column, as far as that is known."""
+        return self._tables is None or column in self._tables.get(table.name, ())
 
     def _query_of(self, source: exp.Table | Scope) -> Scope | None:
         """The query that a source is; None of a table and of a function that makes rows."""

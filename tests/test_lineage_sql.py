@@ -330,6 +330,11 @@ CASES = [
         {"k": "a.k=", "_col_1": None},
     ),
     Case(
+        "columns that an UNPIVOT makes",
+        "SELECT k, n, v FROM a UNPIVOT (v FOR n IN (x, dt))",
+        {"k": None, "n": None, "v": None},
+    ),
+    Case(
         "Hive",
         "SELECT nvl(x, 0) AS c, collect_set(k) AS d FROM a "
         "LATERAL VIEW explode(split(dt, ',')) t AS z GROUP BY nvl(x, 0)",
