@@ -8,22 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
-import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from lake_assets.edge import ROWS, Kind, Origin, Origins, along
-
-#: Functions of a window that take one of its values, or a place in it; sqlglot has them among the
-#: aggregates.
-_PLACES = (
-    *(exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue),
-    *(exp.Rank, exp.DenseRank, exp.Ntile, exp.PercentRank, exp.CumeDist),
-)
+from lake_assets.sql_aggregates import has_aggregate, is_aggregate
 
 _NOTHING: Origins = frozenset()
 
@@ -75,25 +67,6 @@ def select_lineage(
     columns = reader.outputs(scope)
     expressions = {name: reader.expression(scope, name) for name in columns}
     return SelectLineage(columns, reader.rows(scope), reader.star(scope), expressions)
-
-
-@cache
-def _aggregates() -> frozenset[str]:
-    """The names of DuckDB's aggregate functions, of which sqlglot knows half as such."""
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            "SELECT DISTINCT function_name FROM duckdb_functions() "
-            "WHERE function_type = 'aggregate'"
-        ).fetchall()
-    return frozenset(name for (name,) in found)
-
-
-def _is_aggregate(node: exp.Expr) -> bool:
-    if isinstance(node, _PLACES):
-        return False
-    if isinstance(node, exp.AggFunc | exp.Filter | exp.WithinGroup):
-        return not isinstance(node.this, _PLACES)
-    return isinstance(node, exp.Anonymous) and node.name.lower() in _aggregates()
 
 
 class _Reader:
@@ -167,7 +140,7 @@ class _Reader:
             raise Unreadable(node.sql(self.dialect))
         if isinstance(node, exp.Window):
             return self._window(node, scope)
-        if not _is_aggregate(node):
+        if not is_aggregate(node):
             return along("transformation", self._all(node.iter_expressions(), scope))
         return along("aggregation", self._arguments(node, scope) or self.star(scope))
 
@@ -342,7 +315,7 @@ class _Reader:
     def _group_keys(self, query: exp.Select) -> Iterator[exp.Expr]:
         group = query.args.get("group")
         if group is not None and group.args.get("all"):
-            yield from (one for one in query.selects if not _aggregated(one))
+            yield from (one for one in query.selects if not has_aggregate(one))
         elif group is not None:
             yield group
         distinct = query.args.get("distinct")
@@ -379,7 +352,7 @@ class _Reader:
         grouped = isinstance(query, exp.Select) and (
             query.args.get("group")
             or query.args.get("distinct")
-            or any(map(_aggregated, query.selects))
+            or any(map(has_aggregate, query.selects))
         )
         return along("aggregation" if grouped else "identity", found)
 
@@ -430,10 +403,3 @@ def _arguments(node: exp.Expr) -> Iterator[exp.Expr]:
 
 def _as_values(origins: Iterable[Origin]) -> Iterator[Origin]:
     return (Origin(one.asset, one.column, "transformation") for one in origins)
-
-
-def _aggregated(node: exp.Expr) -> bool:
-    """Whether an aggregate stands in an expression, not counting windows and subqueries."""
-    if isinstance(node, exp.Window | exp.Query):
-        return False
-    return _is_aggregate(node) or any(map(_aggregated, node.iter_expressions()))

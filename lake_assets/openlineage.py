@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from lake_assets.edge import ROWS, Kind, Origin
-from lake_assets.lineage import Graph, Lineage
+from lake_assets.lineage import Lineage
+from lake_assets.lineage_graph import Graph
 from lake_assets.pipeline import Asset, Input
 from lake_assets.spec import ModelSpec, SourceSpec
 from resources.sql import DIALECTS

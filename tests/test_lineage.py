@@ -16,7 +16,8 @@ import pytest
 
 from lake_assets.builder import code_version
 from lake_assets.edge import Origin, along, shortened
-from lake_assets.lineage import Graph, Lineage
+from lake_assets.lineage import Lineage
+from lake_assets.lineage_graph import Graph
 from lake_assets.loader import SHIPPED, load_pipelines, read_pipelines
 from lake_assets.pipeline import Asset, catalogue
 from tests.pipeline_files import SALES, changed, line_of, write

@@ -18,7 +18,7 @@ from openlineage.client import event_v2, facet_v2
 from openlineage.client.serde import Serde
 from referencing import Registry, Resource
 
-from lake_assets.lineage import Graph
+from lake_assets.lineage_graph import Graph
 from lake_assets.loader import SHIPPED, load_pipelines
 from lake_assets.openlineage import PRODUCER, events
 from lake_assets.pipeline import catalogue

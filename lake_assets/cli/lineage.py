@@ -17,7 +17,8 @@ from rich.tree import Tree
 from lake_assets.cli.console import console, say_json
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.edge import KOREAN, ROWS, Origin, Origins, shortened
-from lake_assets.lineage import Graph, Made, source_key
+from lake_assets.lineage import Made, source_key
+from lake_assets.lineage_graph import Graph
 from lake_assets.loader import load_pipelines, pipeline_folders
 from lake_assets.pipeline import ZONE, catalogue
 from lake_assets.spec import SourceSpec

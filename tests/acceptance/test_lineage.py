@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from lake_assets.edge import KOREAN, Origin, Origins
-from lake_assets.lineage import Graph
+from lake_assets.lineage_graph import Graph
 from lake_assets.loader import load_pipelines
 from lake_assets.pipeline import catalogue
 from lake_assets.validate import validate_folders
