@@ -132,6 +132,8 @@ def key_dropped(file: File) -> Iterator[Mutant]:
         of_column = len(place) > 2 and place[-3] == "columns"
         if place[-2:] == ("predict", "version"):
             continue  # a column that may be left out
+        if "steps" in place:
+            continue  # most parameters have defaults: `columns` are all that suit
         if place[-1] in ("title", "description") and (len(place) not in (1, 3) or of_column):
             continue  # not required there
         if place[-1] == "description" and len(place) == 3:
