@@ -14,7 +14,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps.formulas import Formula, Step, literal
-from lake_assets.preps.plain_text import duckdb_size
+from lake_assets.preps.plain_text import duckdb_size, spark_text
 from lake_assets.preps.prep import PrepError
 
 #: Locale → currency sign and code. Digits, decimal sign and groups are alike in both.
@@ -168,11 +168,8 @@ def format_formula(dtype: Any, form: Format) -> Formula:
     def spark(column: Any) -> Any:
         from pyspark.sql import functions as f
 
-        if floats:
-            column = _past_java(column, form)
-        # format_number is DecimalFormat itself. The texts around are set here; its own are a minus
-        # before and the unit behind.
-        text = f.call_function("format_number", column, f.lit(form.digits + form.unit))
+        # The texts around are set here; DecimalFormat's own are a minus before, the unit behind.
+        text = _by_java(column, form) if floats else _java(column, form.digits + form.unit)
         body = f.regexp_replace(text, f"^-|{form.unit}$" if form.unit else "^-", "")
         below = f.concat(f.lit(form.negative_prefix), body, f.lit(form.negative_suffix))
         above = f.concat(f.lit(form.prefix), body, f.lit(form.suffix))
@@ -188,21 +185,6 @@ def _value(column: str, form: Format) -> str:
     """A float as a double, multiplied as Java does: 0.285 * 100 is 28.499999999999996."""
     value = f"CAST({column} AS DOUBLE)"
     return f"({value} * 1e{_SHIFTS[form.unit]})" if form.unit else value
-
-
-def _past_java(column: Any, form: Format) -> Any:
-    """Spark's column with the one real number that Java rounds wrongly pushed off the half.
-
-    Java 17 takes 5e-4 to three places, 5e-5 to four (and so on) for halves wherever they are
-    above it, and makes them 0.
-    """
-    from pyspark.sql import functions as f
-
-    half = Decimal(f"5E-{form.most + 1}")
-    if Decimal(float(half)) <= half:
-        return column
-    value = f.abs(column) * 10 ** _SHIFTS.get(form.unit, 0)
-    return f.when(value == float(half), column * (1 + 2**-52)).otherwise(column)
 
 
 def _digits_of_float(form: Format) -> list[Step]:
@@ -287,3 +269,33 @@ def _grouped(text: str, size: int) -> str:
     marked = f"regexp_replace(reverse({whole}), '([0-9]{{{size}}})', '\\1,', 'g')"
     return f"""CASE WHEN length({whole}) <= {size} THEN {text}
         ELSE reverse(rtrim({marked}, ',')) || substr({text}, length({whole}) + 1) END"""
+
+
+# -- the formula on Spark: DecimalFormat itself
+
+
+def _java(column: Any, pattern: str) -> Any:
+    from pyspark.sql import functions as f
+
+    return f.call_function("format_number", column, f.lit(pattern))
+
+
+def _by_java(column: Any, form: Format) -> Any:
+    """A float by Java's format, past two faults that Java 17 has and 19 has not.
+
+    Its digits are not always the shortest (2e-3 and 6.070897727763724e18 have one too many): where
+    nothing is rounded off, the shortest ones go in as a decimal. And it takes 5e-4 to three places,
+    5e-5 to four (and so on) for halves wherever they are above it: that number is pushed off.
+    """
+    from pyspark.sql import functions as f
+
+    value = column.cast("double") * 10 ** _SHIFTS.get(form.unit, 0)
+    text = spark_text(value)
+    scale = min(form.most, 18)
+    short = f.length(f.regexp_extract(text, "[.]([0-9]*)$", 1)) <= scale
+    fits = short & (value != 0) & (f.abs(value) < 10.0 ** (38 - scale))  # a decimal has no -0
+    half = Decimal(f"5E-{form.most + 1}")
+    if Decimal(float(half)) > half:
+        column = f.when(f.abs(value) == float(half), column * (1 + 2**-52)).otherwise(column)
+    exact = _java(text.try_cast(f"decimal(38,{scale})"), form.digits)
+    return f.when(fits, exact).otherwise(_java(column, form.digits + form.unit))

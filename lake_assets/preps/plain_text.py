@@ -6,6 +6,7 @@ Here: the formulas of one column of floats or decimals. Not here: formats asked 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -14,15 +15,13 @@ from lake_assets.preps.formulas import Formula, lent
 
 #: Shortest digits of a double on the JVM: Double.toString is shortest from Java 19 only (2.0E-3
 #: and 2^-44 have a digit too many before), Jackson has come with Spark since 3.4.
-_JAVA = ("com.fasterxml.jackson.core.io.schubfach.DoubleToDecimal", "toString")
-_JAVA_FLOAT = ("com.fasterxml.jackson.core.io.schubfach.FloatToDecimal", "toString")
+_SHORTEST = "com.fasterxml.jackson.core.io.schubfach"
 
 
 def number_text(dtype: Any) -> Formula:
     """A float's or a decimal's text: 1.0 is '1', 1e21 has its zeros, infinity is '∞', NaN null."""
     if isinstance(dtype, nw.Decimal):
         return _decimal_text(dtype.scale)
-    is_double = isinstance(dtype, nw.Float64)
 
     def polars(series: Any) -> Any:
         """Polars' text, and DuckDB's way for those which it would write with an exponent."""
@@ -46,14 +45,13 @@ def number_text(dtype: Any) -> Formula:
 
         return pa.chunked_array([polars(pl.Series("x", array)).to_arrow()])
 
-    def spark(column: Any) -> Any:
-        return _spark_text(column, _JAVA if is_double else _JAVA_FLOAT)
-
     duckdb = (
         lambda column, _: f"CAST(abs({column}) AS VARCHAR)",
         duckdb_size,
         lambda column, size: f"CASE WHEN {column} < 0 THEN '-' ELSE '' END || {size}",
     )
+    kind = "Double" if isinstance(dtype, nw.Float64) else "Float"
+    spark = partial(spark_text, kind=kind)
     formula = Formula(nw.String, duckdb, spark, polars, arrow)
     return formula
 
@@ -73,13 +71,12 @@ def duckdb_size(column: str, text: str) -> str:
         ELSE rpad({digits}, {power} + 1, '0') END"""
 
 
-def _spark_text(column: Any, method: tuple[str, str]) -> Any:
+def spark_text(column: Any, kind: str = "Double") -> Any:
     """Java's text of a float (1.5E-7, 1.0E7, 100.0) without exponent and needless zeros."""
     from pyspark.sql import functions as f
 
-    kept = f.coalesce(column, f.lit(0.0).cast("double" if method == _JAVA else "float"))
-    text = f.abs(kept)
-    text = f.java_method(f.lit(method[0]), f.lit(method[1]), text)
+    there = f.coalesce(f.abs(column), f.lit(0.0).cast(kind))  # the method takes no null
+    text = f.java_method(f.lit(f"{_SHORTEST}.{kind}ToDecimal"), f.lit("toString"), there)
     # Java gives the nearest of two digits where one would do: the two least doubles.
     text = (
         f.when(text == "4.9E-324", "5.0E-324").when(text == "9.9E-324", "1.0E-323").otherwise(text)
