@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -403,6 +404,16 @@ def test_editors_know_the_steps(tmp_path: Path) -> None:
     assert not fits("- trim: {columns: 3}")
     assert not fits("- trim: {}\n  add: {}")
     assert not fits("- add: {column: grade}")
+
+
+def test_the_dataset_that_the_documentation_shows_is_right(tmp_path: Path) -> None:
+    text = Path(__file__).parents[1].joinpath("docs/preps.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    head = (
+        FILE[: FILE.index("sources:")] + "elsewhere:\n  raw/orders:\n    columns: {order_no: int64"
+    )
+    head += ', customer: string, amount: "decimal(18,2)", status: string, memo: string}\n'
+    assert validate_folders([write(tmp_path, {"orders": head + shown})]) == []
 
 
 # --- versions, and what loading costs ------------------------------------------------------------
