@@ -17,6 +17,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps.prep import Frame
+from lake_assets.preps.repeated import by_distinct
 
 #: An engine's column in, the columns made of it out.
 Act = Callable[[Any], Sequence[Any]]
@@ -192,6 +193,31 @@ def with_parsed(
     ):
         return _iso_dates(frame, column, into)
     return None
+
+
+def with_distinct(
+    frame: Frame, column: str, into: str, read: Callable[[Frame], tuple[Frame, str]]
+) -> Frame | None:
+    """What `read` makes of a frame of the column's distinct values, for every row of it; None
+    where they hardly repeat. Of pandas and PyArrow alone, which have no strict parser."""
+
+    def read_values(values: Any) -> Any:
+        import pyarrow as pa
+
+        few: Frame = nw.from_native(pa.table({column: values}))
+        made, name = read(few)
+        return nw.to_native(made)[name].combine_chunks()
+
+    there = True
+
+    def arrow(array: Any) -> Sequence[Any]:
+        nonlocal there
+        found = by_distinct(array, read_values)
+        there = found is not None
+        return [array if found is None else found]
+
+    made = _made(frame, column, [into], arrow=arrow)
+    return made if there else None
 
 
 def _iso_dates(frame: Frame, column: str, into: str) -> Frame | None:

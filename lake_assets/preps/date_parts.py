@@ -161,19 +161,22 @@ def digits(number: nw.Expr, width: int) -> nw.Expr:
     return nw.when(number < 10**width).then(padded).otherwise(number.cast(nw.String))
 
 
-def chosen_text(number: nw.Expr, words: Mapping[int, str]) -> nw.Expr:
-    """The word of a number; null where the number is."""
-    return _first_of([(number == value, nw.lit(word)) for value, word in words.items()])
+def named(number: nw.Expr, words: Mapping[int, str]) -> nw.Expr:
+    """The word of a number, all of which have one; null where the number is."""
+    return _replaced(number.cast(nw.String), number, [(n, nw.lit(w)) for n, w in words.items()])
 
 
-def chosen_number(text: nw.Expr, words: Mapping[str, int]) -> nw.Expr:
-    """The number of a word; null where there is none."""
-    return _first_of([(text == word, nw.lit(value, nw.Int64)) for word, value in words.items()])
+def numbered(text: nw.Expr, words: Mapping[str, int]) -> nw.Expr:
+    """The number of a word, all of which have one; null where the text is."""
+    numbers = [(word, nw.lit(n, nw.Int64)) for word, n in words.items()]
+    return _replaced(text.str.len_chars().cast(nw.Int64), text, numbers)
 
 
-def _first_of(choices: Sequence[tuple[nw.Expr, nw.Expr]]) -> nw.Expr:
-    (last, value), *others = reversed(choices)
-    made: nw.Expr = nw.when(last).then(value)
-    for condition, value in others:
-        made = nw.when(condition).then(value).otherwise(made)
+def _replaced(
+    made: nw.Expr, given: nw.Expr, values: Sequence[tuple[int | str, nw.Expr]]
+) -> nw.Expr:
+    # Each value comes as `otherwise`: pandas gives the result the type of `then`, and a literal
+    # that stood there would be NumPy's, whose missing numbers are floats.
+    for one, value in values:
+        made = nw.when((given != one) | given.is_null()).then(made).otherwise(value)
     return made

@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 
 from lake_assets.preps.date_engines import (
     with_dates,
+    with_distinct,
     with_groups,
     with_instants,
     with_local,
@@ -22,9 +23,9 @@ from lake_assets.preps.date_frames import temporary
 from lake_assets.preps.date_parts import (
     DAY_MICROS,
     Parts,
-    chosen_number,
     days_of_month,
     epoch_day,
+    numbered,
 )
 from lake_assets.preps.date_patterns import Field, Reading, names_of
 from lake_assets.preps.fences import remainder
@@ -45,6 +46,18 @@ def read_dates(
     frame: Frame, column: str, how: Reading, kind: DateType, tz: str, locale: str
 ) -> tuple[Frame, str]:
     """The frame with another column: the texts as `kind`, null where one is none; and its name."""
+    if frame.implementation.is_pandas() or frame.implementation.is_pyarrow():
+        distinct = with_distinct(
+            frame, column, _RESULT, lambda some: _read(some, column, how, kind, tz, locale)
+        )
+        if distinct is not None:
+            return distinct, _RESULT
+    return _read(frame, column, how, kind, tz, locale)
+
+
+def _read(
+    frame: Frame, column: str, how: Reading, kind: DateType, tz: str, locale: str
+) -> tuple[Frame, str]:
     if how.strptime is not None and kind != "time":
         quick = with_parsed(frame, column, _WALL, how.regex, how.strptime, kind == "date")
         if quick is not None:
@@ -72,9 +85,7 @@ class _Fields:
         field, text = self._texts[letter]
         names = names_of(field, self._locale)
         if names:
-            return chosen_number(
-                text.str.to_lowercase(), {name.lower(): n for n, name in names.items()}
-            )
+            return numbered(text.str.to_lowercase(), {name.lower(): n for n, name in names.items()})
         return text.cast(nw.Int64)
 
     def epoch_day(self) -> nw.Expr:

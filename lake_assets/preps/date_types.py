@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from lake_assets.edge import Edge, Effect
 from lake_assets.preps.date_engines import with_dates, with_instants_of_millis
 from lake_assets.preps.date_frames import ZONE, allowed, dated, placed, temporary, zone
-from lake_assets.preps.date_parts import Parts, chosen_text, days_of_month, digits, epoch_day
+from lake_assets.preps.date_parts import Parts, days_of_month, digits, epoch_day, named
 from lake_assets.preps.date_patterns import Field, names_of, reading, writing
 from lake_assets.preps.date_reading import DATE_TYPES, DateType, read_dates
 from lake_assets.preps.fences import kept_present, remainder, whole_numbers
@@ -339,7 +339,7 @@ def _written(field: Field, parts: Parts, locale: str) -> nw.Expr:
     names = names_of(field, locale)
     if names:
         numbers = {"M": parts.month, "E": parts.weekday, "a": parts.hour // 12}
-        return chosen_text(numbers[field.letter], names)
+        return named(numbers[field.letter], names)
     if field.letter == "S":
         micros = digits(parts.microsecond, 6)
         return micros if field.count > 3 else digits(parts.microsecond // 1000, field.count)
