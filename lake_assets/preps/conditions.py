@@ -117,11 +117,11 @@ def _compared(where: str, frame: Frame, dtype: Any, one: Condition) -> nw.Expr:
     if is_date(dtype):
         moment = literal(frame, typed.moment(where, dtype, one.value))
         return compare(column, moment)  # type: ignore[no-any-return]
-    result: nw.Expr = compare(column, typed.real(where, one.value))
+    bound = typed.real(where, one.value)
     # NaN is the greatest number to Polars, DuckDB and Spark, and compares with none to the others.
     if one.operator in ("gt", "ge") and not _compares_as_ieee(frame):
-        return result & ~column.is_nan()
-    return result
+        return column.is_between(bound, math.inf, "both" if one.operator == "ge" else "right")
+    return compare(column, bound)  # type: ignore[no-any-return]
 
 
 def _compares_as_ieee(frame: Frame) -> bool:

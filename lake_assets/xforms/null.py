@@ -11,6 +11,7 @@ import math
 import operator
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
@@ -19,7 +20,7 @@ import narwhals.stable.v2 as nw
 from lake_assets.edge import Edge, Effect
 from lake_assets.preps import order, typed
 from lake_assets.preps.fences import literal, missing, one_row, present
-from lake_assets.preps.prep import Frame, PrepError, prep
+from lake_assets.preps.prep import CATALOGUE, Frame, PrepError, prep
 from lake_assets.preps.selectors import Columns, chosen, is_date, is_nominal, is_number, type_name
 from lake_assets.preps.values import one_of, with_categories, with_texts
 
@@ -61,7 +62,8 @@ def _learn(frame: Frame, params: Mapping[str, Any]) -> Mapping[str, Any]:
     schema = frame.collect_schema()
     names = chosen("null", frame, params.get("columns"))
     fitting = [name for name in names if _fits(method, schema[name])]
-    return {**params, "values": _learned(frame, schema, fitting, method)}
+    found, _ = _learned(frame, schema, fitting, method)
+    return {**params, "values": {name: typed.plain(value) for name, value in found.items()}}
 
 
 def _effect(params: Mapping[str, Any], before: nw.Schema, after: nw.Schema) -> Effect:
@@ -73,7 +75,7 @@ def _effect(params: Mapping[str, Any], before: nw.Schema, after: nw.Schema) -> E
     return Effect(kept, tuple(Edge(name, "filter") for name in names))
 
 
-@prep(rowwise=False, learn=_learn, effect=_effect)
+@prep(rowwise=False, effect=_effect)
 def null(
     df: Frame,
     method: Method = "average",
@@ -120,9 +122,17 @@ def null(
     _tell_unfit(method, schema, [name for name in names if name not in fitting], columns)
     if method in ("ffill", "bfill"):
         return _from_neighbours(df, schema, fitting, method)
-    if values is None:
-        values = dict.fromkeys(fitting, 0 if method == "zero" else value)
-    return _filled(df, schema, {name: values.get(name) for name in fitting})
+    if values is None and method in _LEARNED:
+        values, with_nan = _learned(df, schema, fitting, method)
+    else:
+        with_nan = _with_nan(df, schema, fitting)
+        values = values or dict.fromkeys(fitting, 0 if method == "zero" else value)
+    return _filled(df, schema, {name: values.get(name) for name in fitting}, with_nan)
+
+
+#: `fit` learns apart. A call does so itself: whether there is a NaN is known by the way, and to ask
+#: again costs a fifth of the time.
+CATALOGUE["null"] = replace(CATALOGUE["null"], learn=_learn)
 
 
 def _tell_unfit(
@@ -143,7 +153,9 @@ def _tell_unfit(
 # -- filling in
 
 
-def _filled(frame: Frame, schema: Mapping[str, Any], values: Mapping[str, Any]) -> Frame:
+def _filled(
+    frame: Frame, schema: Mapping[str, Any], values: Mapping[str, Any], with_nan: set[str]
+) -> Frame:
     found = {
         name: typed.fitting(f"null: column {name!r}", schema[name], value)
         for name, value in values.items()
@@ -152,7 +164,6 @@ def _filled(frame: Frame, schema: Mapping[str, Any], values: Mapping[str, Any]) 
     if not found:
         return frame
     kinds = [name for name in found if isinstance(schema[name], nw.Categorical | nw.Enum)]
-    with_nan = _with_nan(frame, schema, list(found))
     filled = with_texts(frame, kinds).with_columns(
         _filled_column(frame, name, schema[name], value, has_nan=name in with_nan)
         for name, value in found.items()
@@ -196,66 +207,88 @@ def _from_neighbours(
 
 def _learned(
     frame: Frame, schema: Mapping[str, Any], names: Sequence[str], method: str
-) -> dict[str, Any]:
-    """Column → the value to fill in, None where it has none at all."""
+) -> tuple[dict[str, Any], set[str]]:
+    """Column → the value to fill in, None where it has none; and the columns with a NaN."""
     modes = [
         name
         for name in names
         if method == "mode" or (method == "average" and not is_number(schema[name]))
     ]
-    others = [name for name in names if name not in modes]
-    with_nan = _with_nan(frame, schema, others)
-    columns = {
-        name: present(name, schema[name]) if name in with_nan else nw.col(name) for name in others
-    }
-    found: Mapping[str, Any]
+    floats = [name for name in names if name not in modes and schema[name].is_float()]
+    exact = [name for name in names if name not in modes and name not in floats]
     if method == "average":
-        found = _averages(frame, schema, columns)
-    elif method == "median":
-        found = _medians(frame, schema, columns)
+        found, with_nan = _float_averages(frame, schema, floats)
+        found |= _exact_averages(frame, schema, exact)
+        with_nan |= _with_nan(frame, schema, modes)
     else:
-        found = one_row(
-            frame,
-            {
-                name: column.min() if method == "minimum" else column.max()
-                for name, column in columns.items()
-            },
-        )
-    found = {**found, **{name: _mode(frame, schema[name], name) for name in modes}}
-    return {name: _plain(found[name]) for name in names}
+        with_nan = _with_nan(frame, schema, names)
+        columns = {
+            name: present(name, schema[name]) if name in with_nan else nw.col(name)
+            for name in (*floats, *exact)
+        }
+        if method == "median":
+            found = _medians(frame, schema, columns)
+        else:
+            least = method == "minimum"
+            found = one_row(
+                frame, {name: one.min() if least else one.max() for name, one in columns.items()}
+            )
+    found |= {name: _mode(frame, schema[name], name) for name in modes}
+    return {name: found[name] for name in names}, with_nan
 
 
-def _plain(value: Any) -> Any:
-    """As YAML and JSON keep it; a mean of nothing may be NaN."""
-    return None if value != value else typed.plain(value)
+def _float_averages(
+    frame: Frame, schema: Mapping[str, Any], names: Sequence[str]
+) -> tuple[dict[str, Any], set[str]]:
+    """The means, and where a NaN may be. One that is no NaN says that there is none to leave out;
+    a lazy frame is asked but once."""
+    if isinstance(frame, nw.LazyFrame):
+        means = {name: present(name, schema[name]).mean() for name in names}
+        return one_row(frame, means), set(names)
+    found = one_row(frame, {name: nw.col(name).mean() for name in names})
+    doubtful = {name for name, mean in found.items() if _no_number(mean)}
+    again = one_row(frame, {name: present(name, schema[name]).mean() for name in doubtful})
+    found = {name: None if _no_number(mean) else mean for name, mean in {**found, **again}.items()}
+    return found, doubtful
 
 
-def _averages(
-    frame: Frame, schema: Mapping[str, Any], columns: Mapping[str, nw.Expr]
+def _no_number(value: Any) -> bool:
+    """A mean with a NaN in it is NaN; pandas' becomes None on its way."""
+    return value is None or bool(value != value)
+
+
+def _exact_averages(
+    frame: Frame, schema: Mapping[str, Any], names: Sequence[str]
 ) -> dict[str, Any]:
-    """The means: of floats as engines have them, of exact numbers by their sums."""
+    """The means of integers and decimals by their exact sums, rounded half up."""
     asked: dict[str, nw.Expr] = {}
-    for name, column in columns.items():
-        if schema[name].is_float():
-            asked[name] = column.mean()
-            continue
+    wide = set() if isinstance(frame, nw.DataFrame) else set(names)
+    if isinstance(frame, nw.DataFrame) and len(frame):
+        most = 2**62 // len(frame)
+        small = {
+            name: nw.col(name).is_between(-most, most).all()
+            for name in names
+            if not isinstance(schema[name], nw.Decimal)
+        }
+        wide = {name for name, holds in one_row(frame, small).items() if not holds}
+    for name in names:
+        column = nw.col(name)
         asked[name + _COUNT] = column.count()
-        if isinstance(schema[name], nw.Decimal):
-            asked[name] = column.sum()
-        else:  # in two halves, for the sum of 64 bits is beyond 64 bits
+        if name in wide and not isinstance(schema[name], nw.Decimal):
+            # In two halves: engines let a sum that is beyond 64 bits begin anew, or refuse it.
             high = (column // _HALF).clip(-_HALF // 2, _HALF // 2 - 1)
             asked[name + _HIGH] = high.sum()
             asked[name] = (column - high * _HALF).sum()
+        else:
+            asked[name] = column.sum()
     found = one_row(frame, asked)
     return {
-        name: found[name]
-        if schema[name].is_float()
-        else _mean(
+        name: _mean(
             schema[name],
             Fraction(found[name] or 0) + int(found.get(name + _HIGH) or 0) * _HALF,
             found[name + _COUNT],
         )
-        for name in columns
+        for name in names
     }
 
 
