@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
 
 from lake_assets.pipeline import Asset
 from lake_assets.spec import StepSpec
@@ -223,7 +224,9 @@ def schemas(steps: Sequence[Step], start: nw.Schema) -> list[nw.Schema]:
     frame = pl.DataFrame(schema=start.to_polars())
     found = [start]
     for number, step in enumerate(steps, 1):
-        frame = applied(number, step, frame)
+        with catch_warnings():
+            simplefilter("ignore")  # they are of rows: a run keeps them
+            frame = applied(number, step, frame)
         found.append(nw.Schema(nw.from_native(frame).schema))
     return found
 

@@ -251,6 +251,25 @@ def test_a_value_that_does_not_fit_its_declared_type(tmp_path: Path) -> None:
     )
 
 
+def test_what_a_step_warns_of_is_in_the_history(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    _, outcome, _ = made(
+        tmp_path,
+        """
+    steps:
+      - trim
+      - nominal_to_numeric: {columns: name, values: {name: [가]}, use_underscore_in_name: true}
+      - rename: {mapping: {name_가: ga}}
+    columns: {id: int64, ga: int64}
+""",
+    )
+    table, _, warned = str(outcome.more["steps"]).partition("\n\n")
+    assert table.count("\n") == 4
+    assert warned.startswith("step 2, nominal_to_numeric: column 'name' has 1 more values")
+    assert not list(recwarn)
+
+
 def test_a_gate_keeps_the_old_file(tmp_path: Path) -> None:
     what = "steps: [trim]\n    columns: {id: int64, name: string}\n    gates: {not_null: [name]}"
     asked, store = work(tmp_path, what)
