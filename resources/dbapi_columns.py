@@ -125,8 +125,8 @@ def become(values: pa.Array, declared: ColumnType) -> pa.Array:
     if values.type == there:
         return values
     try:
-        if pa.types.is_large_string(values.type) or pa.types.is_large_binary(values.type):
-            return values.cast(there)
+        if pa.types.is_large_string(values.type):
+            values = values.cast(pa.string())
         if pa.types.is_string(values.type):
             return _read(values, declared)
         if pa.types.is_integer(values.type) and declared.is_decimal:

@@ -88,16 +88,22 @@ FROM sys.dm_exec_describe_first_result_set({}, NULL, 0)
 ORDER BY column_ordinal
 """
 _TABLES = """
-SELECT TOP (10000) s.name + N'.' + o.name
+SELECT TOP (10000) CONCAT(s.name, N'.', o.name)
 FROM sys.objects AS o JOIN sys.schemas AS s ON s.schema_id = o.schema_id
 WHERE o.type IN ('U', 'V')
 """
 _SNAPSHOT = "SELECT snapshot_isolation_state FROM sys.databases WHERE name = DB_NAME()"
 
 _LOGIN = (PermanentError, "check the connection's user and password")
+#: pymssql 2.4 keeps the server's words of the first login of a process that fails, and no others'.
+_REFUSED = (PermanentError, "check the connection's user, password and database")
 _DATABASE = (PermanentError, "check the connection's database, and that the user may open it")
 _MEND = (PermanentError, "mend the table, the columns or the query in the pipeline file")
 _GRANT = (PermanentError, "ask its owner to GRANT SELECT to the connection's user")
+_LOADED = (
+    PermanentError,
+    "install what it needs (Debian: libltdl7, libkrb5-3), or set options: {driver: pymssql}",
+)
 _TLS = (
     PermanentError,
     "check encrypt, trustServerCertificate and serverCertificate in the connection's options, and "
@@ -122,8 +128,9 @@ _NUMBERS: tuple[tuple[_Cure, tuple[int, ...]], ...] = (
     (_BUSY, (701, 802, 1105, 1204, 1205, 1222, 3960, 3961, 8645, 8651, 9002)),
     (_UNREADY, (922, 927, 945, 976, 983, 6005, 17830, 18401, 40197, 40501, 40613, 49918)),
     (_FULL, (17809,)),
-    (_UNREACHED, (20002, 20009, 20012, 20013, 20015, 20017)),
-    (_LOST, (64, 233, 596, 10053, 10054, 20003, 20004, 20006, 20047)),
+    (_REFUSED, (20018,)),
+    (_UNREACHED, (20002, 20009, 20012, 20013, 20015)),
+    (_LOST, (64, 233, 596, 10053, 10054, 20003, 20004, 20006, 20017, 20047)),
 )
 _BY_NUMBER = {number: cure for cure, numbers in _NUMBERS for number in numbers}
 
@@ -137,6 +144,7 @@ _WORDS: tuple[tuple[str, _Cure], ...] = (
     (r"[Mm]emory resources|insufficient .*memory|is full due to|Timeout expired", _BUSY),
     (r"shutdown is in progress|being recovered|single.user|not currently available", _UNREADY),
     (r"Communication link failure|Connection does not exist|Connection not open", _LOST),
+    (r"Failed to load the driver", _LOADED),
     (r"unable to establish|rejected the connection|TCP Provider", _UNREACHED),
     (r"not found|Invalid object name|Invalid column name|Incorrect syntax|Ambiguous", _MEND),
 )

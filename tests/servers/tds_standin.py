@@ -187,7 +187,8 @@ class _State:
         """A table `dbo.name` of columns in T-SQL's words; ` NOT NULL` at the end of one counts."""
         made = []
         self.db.execute(f'DROP TABLE IF EXISTS dbo."{name}"')
-        identity = self.db.execute(f"SELECT OBJECT_ID('[{name}]')").fetchall()[0][0]
+        known = "[" + name.replace("]", "]]") + "]"
+        identity = self.db.execute("SELECT OBJECT_ID(?)", [known]).fetchall()[0][0]
         for kept in ("columns", "objects"):
             self.db.execute(f"DELETE FROM sys.{kept} WHERE object_id = {identity}")
         self.db.execute("INSERT INTO sys.objects VALUES (?, ?, 1, 'U')", [name, identity])
@@ -402,16 +403,17 @@ def _in_duckdb(text: str) -> str:
         if isinstance(node, exp.National):
             return exp.Literal.string(node.name)
         if isinstance(node, exp.Collate):
-            return node.this
+            return node.this.transform(rewritten)
         if isinstance(node, exp.Ordered):
             node.set("nulls_first", None)
         if isinstance(node, exp.Cast) and node.to.is_type("text", "varchar", "nvarchar", "char"):
             size = node.to.expressions[0].name if node.to.expressions else "max"
-            plain = exp.cast(node.this, "TEXT", dialect="duckdb")
+            plain = exp.cast(node.this.transform(rewritten), "TEXT", dialect="duckdb")
             most = exp.Literal.number(size) if size.isdigit() else None
             return exp.func("LEFT", plain, most) if most else plain
-        if isinstance(node, exp.Cast) and node.to.this.name.startswith(("DATETIME", "TIMESTAMP")):
-            return exp.cast(node.this, "TIMESTAMP_NS", dialect="duckdb")
+        moments = ("DATETIME", "DATETIME2", "TIMESTAMP", "SMALLDATETIME")
+        if isinstance(node, exp.Cast) and node.to.this.name in moments:
+            return exp.cast(node.this.transform(rewritten), "TIMESTAMP_NS", dialect="duckdb")
         return node
 
     text = re.sub(
@@ -519,8 +521,8 @@ def _value(value: Any, type_: str) -> bytes:
 
 def _fixed(value: Any, type_: str) -> bytes:
     if isinstance(value, Decimal):
-        digits = int(value.scaleb(-int(value.as_tuple().exponent)))
-        return bytes([value >= 0]) + abs(digits).to_bytes(16, "little")
+        digits = int("".join(map(str, value.as_tuple().digits)))  # in no context, which would round
+        return bytes([value >= 0]) + digits.to_bytes(16, "little")
     if isinstance(value, datetime):
         ticks = (value - datetime.combine(value.date(), datetime.min.time())) // _TICK
         return (ticks * 10).to_bytes(5, "little") + _fixed(value.date(), "DATE")
