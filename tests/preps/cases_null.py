@@ -6,6 +6,7 @@ from datetime import date
 
 from tests.preps.table import (
     Case,
+    Column,
     boolean,
     category,
     day,
@@ -55,6 +56,12 @@ CASES = [
         i64(9223372036854775807, None, 9223372036854775805),
         {},
         i64(9223372036854775807, 9223372036854775806, 9223372036854775805),
+    ),
+    one(
+        "average of narrow integers whose sum is beyond them",
+        Column("int32", (2147483647, None, 2147483645)),
+        {},
+        Column("int32", (2147483647, 2147483646, 2147483645)),
     ),
     one("average of reals, NaN being missing", f64(1.0, NAN, None, 2.0), {}, f64(1, 1.5, 1.5, 2)),
     one(
