@@ -1,28 +1,27 @@
 """Replace missing values: by one of the column's own, by one given, by a neighbour's; or drop rows.
 
-Here: `null`, and what it learns of the data. Not here: what fits a column's type
+Here: `null`. Not here: what a column has to put in (`learned.py`), and what fits its type
 (`preps/typed.py`).
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import operator
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 import narwhals.stable.v2 as nw
 
 from lake_assets.edge import Edge, Effect
 from lake_assets.preps import order, typed
-from lake_assets.preps.fences import literal, missing, one_row, present
+from lake_assets.preps.fences import literal, missing, present
 from lake_assets.preps.prep import CATALOGUE, Frame, PrepError, prep
-from lake_assets.preps.selectors import Columns, chosen, is_date, is_nominal, is_number, type_name
+from lake_assets.preps.selectors import Columns, chosen, is_date, is_number, type_name
 from lake_assets.preps.values import one_of, with_categories, with_texts
+from lake_assets.xforms.learned import learned, with_nan
 
 Method: TypeAlias = Literal[
     "none",
@@ -62,7 +61,7 @@ def _learn(frame: Frame, params: Mapping[str, Any]) -> Mapping[str, Any]:
     schema = frame.collect_schema()
     names = chosen("null", frame, params.get("columns"))
     fitting = [name for name in names if _fits(method, schema[name])]
-    found, _ = _learned(frame, schema, fitting, method)
+    found, _ = learned(frame, schema, fitting, method)
     return {**params, "values": {name: typed.plain(value) for name, value in found.items()}}
 
 
@@ -123,11 +122,11 @@ def null(
     if method in ("ffill", "bfill"):
         return _from_neighbours(df, schema, fitting, method)
     if values is None and method in _LEARNED:
-        values, with_nan = _learned(df, schema, fitting, method)
+        values, doubtful = learned(df, schema, fitting, method)
     else:
-        with_nan = _with_nan(df, schema, fitting)
+        doubtful = with_nan(df, schema, fitting)
         values = values or dict.fromkeys(fitting, 0 if method == "zero" else value)
-    return _filled(df, schema, {name: values.get(name) for name in fitting}, with_nan)
+    return _filled(df, schema, {name: values.get(name) for name in fitting}, doubtful)
 
 
 #: `fit` learns apart. A call does so itself: whether there is a NaN is known by the way, and to ask
@@ -154,7 +153,7 @@ def _tell_unfit(
 
 
 def _filled(
-    frame: Frame, schema: Mapping[str, Any], values: Mapping[str, Any], with_nan: set[str]
+    frame: Frame, schema: Mapping[str, Any], values: Mapping[str, Any], doubtful: set[str]
 ) -> Frame:
     found = {
         name: typed.fitting(f"null: column {name!r}", schema[name], value)
@@ -165,7 +164,7 @@ def _filled(
         return frame
     kinds = [name for name in found if isinstance(schema[name], nw.Categorical | nw.Enum)]
     filled = with_texts(frame, kinds).with_columns(
-        _filled_column(frame, name, schema[name], value, has_nan=name in with_nan)
+        _filled_column(frame, name, schema[name], value, has_nan=name in doubtful)
         for name, value in found.items()
     )
     return with_categories(filled, kinds)
@@ -181,15 +180,6 @@ def _filled_column(frame: Frame, name: str, dtype: Any, value: Any, *, has_nan: 
     return filled.cast(dtype) if isinstance(dtype, nw.Decimal) else filled
 
 
-def _with_nan(frame: Frame, schema: Mapping[str, Any], names: Sequence[str]) -> set[str]:
-    """The float columns in which a NaN may be; an eager frame is asked, as it mostly has none."""
-    floats = [name for name in names if schema[name].is_float()]
-    if not floats or isinstance(frame, nw.LazyFrame):
-        return set(floats)
-    found = frame.select(nw.col(floats).is_nan().any()).row(0)
-    return {name for name, has_nan in zip(floats, found, strict=True) if has_nan}
-
-
 def _from_neighbours(
     frame: Frame, schema: Mapping[str, Any], names: Sequence[str], method: str
 ) -> Frame:
@@ -200,146 +190,3 @@ def _from_neighbours(
     place = order.hidden(frame)
     in_order = order.placed(frame, place)
     return in_order.with_columns(one.over(order_by=place) for one in made).sort(place).drop(place)
-
-
-# -- learning
-
-
-def _learned(
-    frame: Frame, schema: Mapping[str, Any], names: Sequence[str], method: str
-) -> tuple[dict[str, Any], set[str]]:
-    """Column → the value to fill in, None where it has none; and the columns with a NaN."""
-    modes = [
-        name
-        for name in names
-        if method == "mode" or (method == "average" and not is_number(schema[name]))
-    ]
-    floats = [name for name in names if name not in modes and schema[name].is_float()]
-    exact = [name for name in names if name not in modes and name not in floats]
-    if method == "average":
-        found, with_nan = _float_averages(frame, schema, floats)
-        found |= _exact_averages(frame, schema, exact)
-        with_nan |= _with_nan(frame, schema, modes)
-    else:
-        with_nan = _with_nan(frame, schema, names)
-        columns = {
-            name: present(name, schema[name]) if name in with_nan else nw.col(name)
-            for name in (*floats, *exact)
-        }
-        if method == "median":
-            found = _medians(frame, schema, columns)
-        else:
-            least = method == "minimum"
-            found = one_row(
-                frame, {name: one.min() if least else one.max() for name, one in columns.items()}
-            )
-    found |= {name: _mode(frame, schema[name], name) for name in modes}
-    return {name: found[name] for name in names}, with_nan
-
-
-def _float_averages(
-    frame: Frame, schema: Mapping[str, Any], names: Sequence[str]
-) -> tuple[dict[str, Any], set[str]]:
-    """The means, and where a NaN may be. One that is no NaN says that there is none to leave out;
-    a lazy frame is asked but once."""
-    if isinstance(frame, nw.LazyFrame):
-        means = {name: present(name, schema[name]).mean() for name in names}
-        return one_row(frame, means), set(names)
-    found = one_row(frame, {name: nw.col(name).mean() for name in names})
-    doubtful = {name for name, mean in found.items() if _no_number(mean)}
-    again = one_row(frame, {name: present(name, schema[name]).mean() for name in doubtful})
-    found = {name: None if _no_number(mean) else mean for name, mean in {**found, **again}.items()}
-    return found, doubtful
-
-
-def _no_number(value: Any) -> bool:
-    """A mean with a NaN in it is NaN; pandas' becomes None on its way."""
-    return value is None or bool(value != value)
-
-
-def _exact_averages(
-    frame: Frame, schema: Mapping[str, Any], names: Sequence[str]
-) -> dict[str, Any]:
-    """The means of integers and decimals by their exact sums, rounded half up."""
-    asked: dict[str, nw.Expr] = {}
-    wide = set() if isinstance(frame, nw.DataFrame) else set(names)
-    if isinstance(frame, nw.DataFrame) and len(frame):
-        most = 2**62 // len(frame)
-        small = {
-            name: nw.col(name).is_between(-most, most).all()
-            for name in names
-            if not isinstance(schema[name], nw.Decimal)
-        }
-        wide = {name for name, holds in one_row(frame, small).items() if not holds}
-    for name in names:
-        column = nw.col(name)
-        asked[name + _COUNT] = column.count()
-        if name in wide and not isinstance(schema[name], nw.Decimal):
-            # In two halves: engines let a sum that is beyond 64 bits begin anew, or refuse it.
-            high = (column // _HALF).clip(-_HALF // 2, _HALF // 2 - 1)
-            asked[name + _HIGH] = high.sum()
-            asked[name] = (column - high * _HALF).sum()
-        else:
-            asked[name] = column.sum()
-    found = one_row(frame, asked)
-    return {
-        name: _mean(
-            schema[name],
-            Fraction(found[name] or 0) + int(found.get(name + _HIGH) or 0) * _HALF,
-            found[name + _COUNT],
-        )
-        for name in names
-    }
-
-
-_COUNT, _HIGH, _HALF = "\ufdd0count", "\ufdd0high", 2**32
-
-
-def _mean(dtype: Any, total: Fraction, count: int) -> Any:
-    """A mean rounded half up to what the type holds."""
-    counted = typed.exact(dtype)
-    assert counted is not None
-    if not count:
-        return None
-    units = total * 10**counted.scale / int(count)
-    return counted.literal(math.floor(units + Fraction(1, 2)))
-
-
-def _medians(
-    frame: Frame, schema: Mapping[str, Any], columns: Mapping[str, nw.Expr]
-) -> dict[str, Any]:
-    counts = one_row(frame, {name: column.count() for name, column in columns.items()})
-    return {
-        name: _middle(frame, column, schema[name], int(counts[name]))
-        for name, column in columns.items()
-    }
-
-
-def _middle(frame: Frame, column: nw.Expr, dtype: Any, count: int) -> Any:
-    """The value in the middle, or the mean of the two that are there."""
-    if not count:
-        return None
-    name = "middle"
-    present_ones = frame.select(column.alias(name)).filter(~nw.col(name).is_null())
-    in_order = order.sorted_rows(present_ones, [name], [False], nulls_last=True)
-    found = _values(order.ranged(in_order, [((count - 1) // 2, count // 2 + 1)])[0], name)
-    if dtype.is_float():
-        return sum(found) / len(found)
-    return _mean(dtype, sum(map(Fraction, found), Fraction(0)), len(found))
-
-
-def _mode(frame: Frame, dtype: Any, name: str) -> Any:
-    """The most frequent value, of several the smallest."""
-    values: Frame = frame.select(present(name, dtype).alias(name))
-    if is_nominal(dtype):
-        values = with_texts(values, [name])
-    often = order.hidden(values)
-    counted = values.filter(~nw.col(name).is_null()).group_by(name).agg(nw.len().alias(often))
-    first = counted.sort(often, name, descending=[True, False], nulls_last=True).head(1)
-    return next(iter(_values(first, name)), None)
-
-
-def _values(frame: Frame, name: str) -> list[Any]:
-    eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    found: list[Any] = eager[name].to_arrow().to_pylist()
-    return found
