@@ -1,6 +1,6 @@
 """SQL made for a source: literals, names, bound parameters, filters, windows, the statements read.
 
-Here: text in one of three dialects, every value through `literal`, every name through `quoted`. Not
+Here: text in one of the dialects, every value through `literal`, every name through `quoted`. Not
 here: running it and knowing a column's type (`table_reader.py`), nor SQL over datasets.
 """
 
@@ -25,10 +25,10 @@ from sqlglot.generator import Generator
 from resources.errors import PermanentError
 from resources.partition import Cadence
 from resources.source import Column, Span, Table, WindowKind
-from resources.sql_generators import Hana, TsqlGenerator
+from resources.sql_generators import Hana, OracleGenerator, TsqlGenerator
 from resources.yamlfile import nearest
 
-Dialect = Literal["duckdb", "postgres", "hive", "mysql", "tsql", "hana"]
+Dialect = Literal["duckdb", "postgres", "hive", "mysql", "tsql", "hana", "oracle"]
 Value = str | int | float | bool | Decimal | date | datetime | None
 
 #: Stands for `:start` and `:end` where only the types of a query's columns are asked for.
@@ -62,7 +62,7 @@ def literal(value: Value, dialect: Dialect) -> str:
     """
     if value is None:
         return "NULL"
-    if isinstance(value, bool) and dialect == "tsql":
+    if isinstance(value, bool) and dialect in ("tsql", "oracle"):
         return str(int(value))
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
@@ -71,6 +71,8 @@ def literal(value: Value, dialect: Dialect) -> str:
         if -(2**63) < value < 2**63:
             return f"({value})" if value < 0 else str(value)
         return literal(Decimal(value), dialect)
+    if dialect == "oracle" and not isinstance(value, str):
+        return _oracle(value)
     if isinstance(value, Decimal):
         return _cast(_digits(value), f"DECIMAL({_precision(value)})", dialect)
     if isinstance(value, float):
@@ -91,6 +93,35 @@ def literal(value: Value, dialect: Dialect) -> str:
     if isinstance(value, date):
         return _cast(value.isoformat(), "DATE", dialect)
     return _text(value, dialect)
+
+
+def _oracle(value: Decimal | float | date | datetime) -> str:
+    """A value in words that no setting of an Oracle-like session reads another way.
+
+    A text that is cast to a number would be read by NLS_NUMERIC_CHARACTERS. A moment without
+    fractions is a DATE: compared with a TIMESTAMP, a DATE column's index would not be used.
+    """
+    if isinstance(value, date):
+        form, make = "YYYY-MM-DD", "TO_DATE"
+        text = value.isoformat()
+        if isinstance(value, datetime):
+            form += " HH24:MI:SS"
+            text = value.isoformat(sep=" ", timespec="seconds")
+            if value.microsecond or value.tzinfo is not None:
+                form, make = f"{form}.FF", "TO_TIMESTAMP"
+                text = value.isoformat(sep=" ", timespec="microseconds")
+            if value.tzinfo is not None:
+                utc = value.astimezone(timezone.utc).replace(tzinfo=None)
+                form, make = f"{form} TZH:TZM", "TO_TIMESTAMP_TZ"
+                text = utc.isoformat(sep=" ", timespec="microseconds") + " +00:00"
+        return f"{make}('{text}', '{form}')"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise PermanentError(f"{value} is no value that a statement can carry.")
+        return f"({value!r})"
+    digits = _digits(value)
+    _precision(value)
+    return f"({digits})" if value.is_signed() else digits
 
 
 def complaint(error: Exception, statement: str) -> str:
@@ -123,6 +154,11 @@ def _text(value: str, dialect: Dialect) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise PermanentError("A text is no valid Unicode (half a surrogate pair).") from None
+    if dialect == "oracle" and not value:
+        raise PermanentError(
+            "In an Oracle-like database '' is NULL, and comparing with it finds nothing: "
+            "write IS NULL or IS NOT NULL."
+        )
     if dialect == "postgres" and "\\" in value:
         # The escape form means the same whatever `standard_conforming_strings` is on the server;
         # libpq's PQescapeLiteral does so too.
@@ -263,7 +299,7 @@ _BOOLEAN = (
 
 
 #: What stands after ESCAPE so that nothing is escaped; MariaDB takes '' for its default.
-_NO_ESCAPE = {"postgres": "", "mysql": "\x01"}
+_NO_ESCAPE = {"postgres": "", "mysql": "\x01", "oracle": "\x01"}
 
 
 def condition(
@@ -347,8 +383,10 @@ def condition(
             _without_sets(like, escape, params, what)
     if dialect == "hive":
         _stamped(whole, by_name, params)
-    if dialect in ("tsql", "hana"):
+    if dialect in ("tsql", "hana", "oracle"):
         _compared_with_true(whole, by_name)
+    if dialect == "oracle":
+        _cast_plainly(whole, by_name, what)
     written = whole.transform(rewrite)
     own = _GENERATORS.get(dialect)
     made: str = (
@@ -387,6 +425,28 @@ def _without_sets(
         raise PermanentError(f"{what}: in SQL Server the pattern of LIKE must be a text.")
     itself = f"{escape.expression.name}[" if escape else "[[]"
     pattern.replace(exp.Literal.string(given.replace("[", itself)))
+
+
+def _cast_plainly(tree: exp.Expr, by_name: Mapping[str, Column], what: str) -> None:
+    """Casts that depend on the session's formats, or keep the time of a day, in other words."""
+    for cast in list(tree.find_all(exp.Cast)):
+        of, to = cast.this, str(cast.to.this.name)
+        column = by_name.get(of.name.casefold()) if isinstance(of, exp.Column) else None
+        name = column.type.name if column else ""
+        moment = to == "DATE" or to.startswith("TIMESTAMP")
+        if isinstance(of, exp.Literal) and of.is_string and moment:
+            read = date.fromisoformat if to == "DATE" else datetime.fromisoformat
+            try:
+                cast.replace(exp.Var(this=_oracle(read(of.name))))
+            except ValueError:
+                raise PermanentError(f"{what}: {of.name!r} is no {to.lower()}.") from None
+        elif to == "DATE" and name in ("date", "timestamp"):
+            cast.replace(exp.Anonymous(this="TRUNC", expressions=[of.copy()]))
+        elif not (name.startswith(("int", "decimal")) if to != "TEXT" else name == "string"):
+            raise PermanentError(
+                f"{what}: {cast.sql('duckdb')} would depend on the session's formats there. "
+                "Compare the column itself, or cast it in a `query`."
+            )
 
 
 def _compared_with_true(tree: exp.Expr, by_name: Mapping[str, Column]) -> None:
@@ -472,6 +532,7 @@ _GENERATORS: Mapping[str, type[Generator]] = {
     "mysql": _MySQLGenerator,
     "tsql": TsqlGenerator,
     "hana": Hana.Generator,
+    "oracle": OracleGenerator,
 }
 
 
@@ -539,11 +600,12 @@ def query_values(table: Table, span: Span | None) -> dict[str, Value]:
 
 def relation(table: Table, span: Span | None, dialect: Dialect) -> str:
     """What stands after FROM: the table, or the free query with its parameters, as `q`."""
+    alias = " q" if dialect == "oracle" else " AS q"
     if table.query is not None:
         bound = bind(table.query, query_values(table, span), dialect, table.shown)
-        return f"({bound}) AS q"
+        return f"({bound}){alias}"
     assert table.table is not None
-    return table_name(table.schema, table.table, dialect) + " AS q"
+    return table_name(table.schema, table.table, dialect) + alias
 
 
 def table_name(schema: str | None, table: str, dialect: Dialect) -> str:

@@ -1,4 +1,4 @@
-"""How SQL Server and SAP HANA write what a filter says, which is read in DuckDB's words.
+"""How SQL Server, HANA and Oracle's kin write what a filter says, which is read in DuckDB's words.
 
 Here: sqlglot's generators where they know too little: intervals, LIKE, `||`, lengths, comparisons
 that NULL does not stop, truth values. Not here: which conditions are allowed, names and values
@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlglot import exp, generator
 from sqlglot.dialects.dialect import Dialect
+from sqlglot.dialects.oracle import Oracle
 from sqlglot.dialects.tsql import TSQL
 
 from resources.errors import PermanentError
@@ -121,3 +122,74 @@ class Hana(Dialect):
             exp.DataType.Type.TIMESTAMPNTZ: "TIMESTAMP",
             exp.DataType.Type.FLOAT: "REAL",
         }
+
+
+_FIELDS = {
+    **{"YEAR": "YYYY", "MONTH": "MM", "DAY": "DD"},
+    **{"HOUR": "HH24", "MINUTE": "MI", "SECOND": "SS"},
+}
+
+
+def _field(self: Any, node: exp.Expr, name: str) -> str:
+    # EXTRACT takes no HOUR out of a DATE, though a DATE has hours there.
+    form = _FIELDS.get(name.upper())
+    if form is None:
+        raise PermanentError(f"{name} of a moment is not known there; {', '.join(_FIELDS)}.")
+    return f"CAST(TO_CHAR({self.sql(node)}, '{form}') AS INT)"
+
+
+class OracleGenerator(Oracle.Generator):  # type: ignore[misc, valid-type]
+    """SQL of Oracle's kin (Tibero): what both they and the lake mean by a condition."""
+
+    def add_sql(self, node: exp.Add) -> str:
+        return self._moved(node) or str(super().add_sql(node))
+
+    def sub_sql(self, node: exp.Sub) -> str:
+        return self._moved(node) or str(super().sub_sql(node))
+
+    def _moved(self, node: exp.Expr) -> str | None:
+        found = _interval(node)
+        if found is None:
+            return None
+        moved, count, unit = found
+        if unit in ("MONTH", "YEAR"):
+            # 31 January and a month is an error there, or by ADD_MONTHS the end of a month stays.
+            raise PermanentError("An interval of months means another day there; give it in days.")
+        return f"{self.sql(moved)} + INTERVAL '{count}' {unit}(9)"
+
+    def boolean_sql(self, node: exp.Boolean) -> str:
+        truth = int(bool(node.this))
+        condition = isinstance(node.parent, exp.And | exp.Or | exp.Not | exp.Paren)
+        return f"1 = {truth}" if condition else str(truth)
+
+    TRANSFORMS = {  # noqa: RUF012 - sqlglot's way
+        **Oracle.Generator.TRANSFORMS,
+        exp.NullSafeEQ: _null_safe,
+        exp.NullSafeNEQ: _null_safe,
+        exp.ILike: _ilike,
+        exp.StartsWith: lambda self, node: (
+            f"SUBSTR({self.sql(node, 'this')}, 1, LENGTH({self.sql(node, 'expression')})) = "
+            f"{self.sql(node, 'expression')}"
+        ),
+        exp.Year: lambda self, node: _field(self, node.this, "YEAR"),
+        exp.Month: lambda self, node: _field(self, node.this, "MONTH"),
+        exp.Day: lambda self, node: _field(self, node.this, "DAY"),
+        exp.Extract: lambda self, node: _field(self, node.expression, node.name),
+        exp.Left: lambda self, node: self.func("SUBSTR", node.this, "1", node.expression),
+        exp.Right: lambda self, node: (
+            f"SUBSTR({self.sql(node, 'this')}, GREATEST(1, LENGTH({self.sql(node, 'this')}) + 1 "
+            f"- {self.sql(node, 'expression')}))"
+        ),
+        # NULL beside a text is nothing there, and NULL in the lake.
+        exp.DPipe: lambda self, node: (
+            f"NVL2({self.sql(node, 'this')}, NVL2({self.sql(node, 'expression')}, "
+            f"{self.sql(node, 'this')} || {self.sql(node, 'expression')}, NULL), NULL)"
+        ),
+        exp.Div: lambda self, node: (
+            f"CAST({self.sql(node, 'this')} AS DOUBLE PRECISION) / {self.sql(node, 'expression')}"
+        ),
+    }
+    TYPE_MAPPING = {  # noqa: RUF012
+        **Oracle.Generator.TYPE_MAPPING,
+        exp.DataType.Type.TEXT: "VARCHAR2(4000)",
+    }
