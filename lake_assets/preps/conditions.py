@@ -164,6 +164,8 @@ def _found(function: str, where: str, frame: Frame, dtype: Any, one: Condition) 
         if isinstance(one.value, str) or not isinstance(one.value, Sequence):
             raise PrepError(f"{where}: is_in takes a list of values, not {one.value!r}.")
         values = [read(where, value) for value in one.value]
+        if 0 < len(values) <= _FEW and _is_slow_in(frame, dtype):
+            return functools.reduce(operator.or_, (column == value for value in values))
         return column.is_in(values) if values else column.is_null() & ~column.is_null()
     value = typed.word(where, one.value)
     texts = column if dtype == nw.String else column.cast(nw.String)
@@ -178,6 +180,17 @@ def _found(function: str, where: str, frame: Frame, dtype: Any, one: Condition) 
         end = "$" if frame.implementation.is_pandas() else r"\z"
         result = texts.str.contains(rf"^(?:{portable(function, 'matches', value)}){end}")
     return result if _is_null_where_missing(dtype) else result & ~column.is_null()
+
+
+#: Values that are compared one by one where a look-up takes longer: 30 ms each for 5 million texts.
+_FEW = 4
+
+
+def _is_slow_in(frame: Frame, dtype: Any) -> bool:
+    """Arrow looks 5 million texts up in 80 ms, and Narwhals converts pandas' answer in as many."""
+    return dtype == nw.String and (
+        frame.implementation.is_pandas() or frame.implementation.is_pyarrow()
+    )
 
 
 def _is_null_where_missing(dtype: Any) -> bool:
