@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.bench import (
     backfill,
+    dbapi_read,
     extraction,
     graph,
     hive_read,
@@ -36,6 +37,7 @@ CASES = {
     "graph": graph.run,
     "hdfs": publish_hdfs.run,
     "hive": hive_read.run,
+    "dbapi": dbapi_read.run,
     "preps": preps.run,
 }
 

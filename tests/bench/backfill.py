@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from resources.postgres import _extension
+from resources.duckdb_tables import extension
 from tests.bench.meter import Meter
 from tests.bench.runner import ROOT, Bench, DiffersError, Ratio, Side, alternate, cpu
 from tests.bench.sides import NOT_NULL, SUMS
@@ -42,7 +42,7 @@ def run(bench: Bench) -> list[Ratio]:
         **address,
         "span": [str(START), str(START + timedelta(DAYS))],
         "file": str(bench.folder / "year.parquet"),
-        "extension": str(_extension()),
+        "extension": str(extension("duckdb_extension_postgres_scanner")),
     }
     peer = Side("COPY", "sides:copied", copy)
     rounds = bench.rounds(3)

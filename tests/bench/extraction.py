@@ -6,7 +6,7 @@ and the graph around it (`backfill.py`).
 
 from __future__ import annotations
 
-from resources.postgres import _extension
+from resources.duckdb_tables import extension
 from tests.bench.runner import (
     MONTH,
     Bench,
@@ -24,7 +24,11 @@ def run(bench: Bench) -> list[Ratio]:
     arguments = {**bench.address, "table": bench.month, "span": MONTH}
     root, file = bench.folder / "store", bench.folder / "peer.parquet"
     ours = Side("ours", "sides:published", {**arguments, "root": str(root), "types": TYPES})
-    copy = {**arguments, "file": str(file), "extension": str(_extension())}
+    copy = {
+        **arguments,
+        "file": str(file),
+        "extension": str(extension("duckdb_extension_postgres_scanner")),
+    }
     found = alternate("extraction", ours, Side("COPY", "sides:copied", copy), bench.rounds(7))
     rows = found.ours[0]["facts"]["rows"]
     same(found.ours[-1]["facts"]["file"], str(file))

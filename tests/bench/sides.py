@@ -64,7 +64,7 @@ def published(
                 read.schema,
                 publish.by_column(read.batches, "sale_date", "monthly")
                 if span
-                else publish.whole(read.batches),
+                else publish.of_one("", read.batches),
                 inspector,
                 read.totals,
                 lambda key: None,

@@ -1,0 +1,34 @@
+"""A month from a driver that has DB-API only, against pandas on the same driver and cursor.
+
+Here: both sides, PostgreSQL through psycopg2's server-side cursor, and that their files hold the
+same. Not here: PostgreSQL's own route (`extraction.py`).
+"""
+
+from __future__ import annotations
+
+from tests.bench.runner import MONTH, Bench, DiffersError, Ratio, Side, alternate, cpu, megabytes
+from tests.servers.sales_table import TYPES
+
+
+def run(bench: Bench) -> list[Ratio]:
+    given = {**bench.address, "table": bench.month, "span": MONTH}
+    ours = Side(
+        "ours",
+        "dbapi_sides:published",
+        {**given, "root": str(bench.folder / "dbapi"), "types": TYPES},
+    )
+    chunked = {**given, "file": str(bench.folder / "chunked.parquet")}
+    found = alternate(
+        "dbapi", ours, Side("pandas", "dbapi_sides:chunked", chunked), bench.rounds(3)
+    )
+    rows = {one["facts"]["rows"] for one in (*found.ours, *found.peer)}
+    if len(rows) != 1:
+        raise DiffersError(f"the sides have {rows} rows")
+    few = Side("a tenth", ours.function, {**ours.arguments, "span": ("2025-07-01", "2025-07-04")})
+    flat = alternate("dbapi", ours, few, 1)
+    notes = {"rows": f"{rows.pop():,} against {flat.peer[0]['facts']['rows']:,}"}
+    return [
+        found.ratio("CPU of pandas over ours", "s", cpu(), 1.5, least=True),
+        found.ratio("memory of pandas over ours", "MB", megabytes, 1.0, least=True),
+        flat.ratio("a month against three days", "MB", megabytes, 1.15, notes=notes),
+    ]
