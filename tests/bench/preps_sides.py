@@ -42,7 +42,7 @@ CALLS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "date_to_numeric": ({"column": "day", "time_unit": "day", "relative_to": "year"}, ["day"]),
     "real_to_integer": ({"columns": "amount"}, ["amount"]),
     "numeric_to_binominal": ({"columns": "quantity", "min": 10, "max": 20}, ["quantity"]),
-    "parse_number": ({"columns": "price", "grouped_digits": True}, ["price"]),
+    "parse_number": ({"columns": "price"}, ["price"]),
     "null": ({"method": "average", "columns": "amount"}, ["amount"]),
 }
 #: These cost nothing a row, so only a call of them is measured.
@@ -72,7 +72,7 @@ def write_rows(file: str, rows: int) -> None:
     days = np.datetime64("2000-01-01") + random.integers(0, 9000, rows)
     names = [f" 거래처 {n} 주식회사\u3000" if n % 3 else f"상사{n}" for n in range(10_000)]
     day_texts = [str(np.datetime64("2000-01-01") + n).replace("-", "/") for n in range(9000)]
-    prices = [f"{n * 37 % 9_999_999 / 100:,.2f}" for n in range(200_000)]
+    prices = [f"{n * 37 % 9_999_999 / 100:.2f}" for n in range(200_000)]
     table = pa.table(
         {
             "quantity": missing(random.integers(-100, 200, rows)),
@@ -128,9 +128,7 @@ def _polars() -> dict[str, Call]:
         ),
         "real_to_integer": lambda df: df.with_columns(amount.cast(pl.Int64)),
         "numeric_to_binominal": lambda df: df.with_columns(~pl.col("quantity").is_between(10, 20)),
-        "parse_number": lambda df: df.with_columns(
-            pl.col("price").str.replace_all(",", "", literal=True).cast(pl.Float64)
-        ),
+        "parse_number": lambda df: df.with_columns(pl.col("price").cast(pl.Float64)),
         "null": lambda df: df.with_columns(amount.fill_null(amount.mean())),
         "rename": lambda df: df.rename({"quantity": "수량"}),
         "select_attributes": lambda df: df.select("amount"),
@@ -165,9 +163,7 @@ def _pandas_arrow() -> dict[str, Call]:
             amount=np.trunc(present(df)).astype("int64[pyarrow]")
         ),
         "numeric_to_binominal": lambda df: df.assign(quantity=~df.quantity.between(10, 20)),
-        "parse_number": lambda df: df.assign(
-            price=df.price.str.replace(",", "", regex=False).astype("double[pyarrow]")
-        ),
+        "parse_number": lambda df: df.assign(price=df.price.astype("double[pyarrow]")),
         "null": lambda df: df.assign(amount=(one := present(df)).fillna(one.mean())),
         "rename": lambda df: df.rename(columns={"quantity": "수량"}),
         "select_attributes": lambda df: df[["amount"]],
@@ -190,9 +186,7 @@ def _pandas_numpy() -> dict[str, Call]:
             quantity=(~df.quantity.between(10, 20)).astype("boolean").mask(df.quantity.isna())
         ),
         "date_to_numeric": lambda df: df.assign(day=df.day.dt.dayofyear),
-        "parse_number": lambda df: df.assign(
-            price=pd.to_numeric(df.price.str.replace(",", "", regex=False))
-        ),
+        "parse_number": lambda df: df.assign(price=pd.to_numeric(df.price)),
         "null": lambda df: df.assign(amount=df.amount.fillna(df.amount.mean())),
     }
 
