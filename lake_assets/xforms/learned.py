@@ -71,7 +71,9 @@ def _answers(
         ]
         found = one_row(frame, {str(at): one for at, one in enumerate(columns)})
         return [None if one != one else one for one in found.values()]
-    clean = frame.with_columns(present(name, schema[name]) for name in doubtful)
+    clean = frame
+    if doubtful:
+        clean = frame.with_columns(present(name, schema[name]) for name in doubtful)
     answers = [nw.to_py_scalar(ask(clean[name])) for name, ask in asked]
     return [None if one != one else one for one in answers]
 
