@@ -14,7 +14,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps.formulas import Formula, Step, literal
-from lake_assets.preps.plain_text import duckdb_size, spark_text
+from lake_assets.preps.plain_text import duckdb_size, once, spark_text
 from lake_assets.preps.prep import PrepError
 
 #: Locale → currency sign and code. Digits, decimal sign and groups are alike in both.
@@ -170,10 +170,14 @@ def format_formula(dtype: Any, form: Format) -> Formula:
 
         # The texts around are set here; DecimalFormat's own are a minus before, the unit behind.
         text = _by_java(column, form) if floats else _java(column, form.digits + form.unit)
-        body = f.regexp_replace(text, f"^-|{form.unit}$" if form.unit else "^-", "")
-        below = f.concat(f.lit(form.negative_prefix), body, f.lit(form.negative_suffix))
-        above = f.concat(f.lit(form.prefix), body, f.lit(form.suffix))
-        shown = f.when(f.startswith(text, f.lit("-")), below).otherwise(above)
+
+        def around(text: Any) -> Any:
+            body = f.regexp_replace(text, f"^-|{form.unit}$" if form.unit else "^-", "")
+            below = f.concat(f.lit(form.negative_prefix), body, f.lit(form.negative_suffix))
+            above = f.concat(f.lit(form.prefix), body, f.lit(form.suffix))
+            return f.when(f.startswith(text, f.lit("-")), below).otherwise(above)
+
+        shown = once(text, around)
         return f.when(~f.isnan(column), shown) if floats else shown
 
     scale = dtype.scale if isinstance(dtype, nw.Decimal) else 0
@@ -290,12 +294,16 @@ def _by_java(column: Any, form: Format) -> Any:
     from pyspark.sql import functions as f
 
     value = column.cast("double") * 10 ** _SHIFTS.get(form.unit, 0)
-    text = spark_text(value)
     scale = min(form.most, 18)
-    short = f.length(f.regexp_extract(text, "[.]([0-9]*)$", 1)) <= scale
-    fits = short & (value != 0) & (f.abs(value) < 10.0 ** (38 - scale))  # a decimal has no -0
     half = Decimal(f"5E-{form.most + 1}")
     if Decimal(float(half)) > half:
         column = f.when(f.abs(value) == float(half), column * (1 + 2**-52)).otherwise(column)
-    exact = _java(text.try_cast(f"decimal(38,{scale})"), form.digits)
-    return f.when(fits, exact).otherwise(_java(column, form.digits + form.unit))
+    by_java = _java(column, form.digits + form.unit)
+
+    def shown(text: Any) -> Any:
+        short = f.length(f.regexp_extract(text, "[.]([0-9]*)$", 1)) <= scale
+        exact = _java(text.try_cast(f"decimal(38,{scale})"), form.digits)
+        return f.when(short, exact).otherwise(by_java)
+
+    fits = (value != 0) & (f.abs(value) < 10.0 ** (38 - scale))  # a decimal has no -0
+    return f.when(fits, once(spark_text(value), shown)).otherwise(by_java)

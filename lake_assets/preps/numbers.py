@@ -15,7 +15,15 @@ from typing import Any, TypeAlias
 
 import narwhals.stable.v2 as nw
 
-from lake_assets.preps.fences import changed, kept_present, present, reals, texts, whole_numbers
+from lake_assets.preps.fences import (
+    changed,
+    kept_present,
+    may_be_nan,
+    present,
+    reals,
+    texts,
+    whole_numbers,
+)
 from lake_assets.preps.prep import Frame, PrepError, prep
 from lake_assets.preps.selectors import Columns, chosen
 
@@ -103,7 +111,7 @@ def numeric_to_binominal(
         raise PrepError(f"{function}: min is {min}, above max, which is {max}.")
     names = chosen(function, df, columns, default="numeric", only="numeric")
     schema = df.collect_schema()
-    return changed(df, *(_outside(name, schema[name], low, high).alias(name) for name in names))
+    return changed(df, *(_outside(df, name, schema[name], low, high).alias(name) for name in names))
 
 
 @prep(17)
@@ -257,8 +265,8 @@ def _own(number: Decimal, dtype: Any) -> Any:
     return _steps(int(steps), dtype) if fits else None
 
 
-def _outside(name: str, dtype: Any, low: Decimal, high: Decimal) -> nw.Expr:
-    column = present(name, dtype)
+def _outside(df: Frame, name: str, dtype: Any, low: Decimal, high: Decimal) -> nw.Expr:
+    column = present(name, dtype) if may_be_nan(df, name) else nw.col(name)
     if dtype.is_float():
         return (column < float(low)) | (column > float(high))
     scale, lowest, highest = _grid(dtype)
