@@ -158,7 +158,9 @@ _MODULES = {
     "hive": "resources.hive_source",
     "mariadb": "resources.mariadb",
     "postgres": "resources.postgres",
+    "sftp": "resources.sftp",
     "sqlserver": "resources.sqlserver",
+    "tibero": "resources.jdbc",
 }
 
 
