@@ -423,8 +423,10 @@ def _without_sets(
     given = params.get(pattern.name) if not isinstance(pattern, exp.Literal) else pattern.name
     if not isinstance(given, str):
         raise PermanentError(f"{what}: in SQL Server the pattern of LIKE must be a text.")
-    itself = f"{escape.expression.name}[" if escape else "[[]"
-    pattern.replace(exp.Literal.string(given.replace("[", itself)))
+    sign, text = escape.expression.name if escape else None, iter(given)
+    itself = f"{sign}[" if sign else "[[]"
+    parts = [one + next(text, "") if one == sign else itself if one == "[" else one for one in text]
+    pattern.replace(exp.Literal.string("".join(parts)))
 
 
 def _cast_plainly(tree: exp.Expr, by_name: Mapping[str, Column], what: str) -> None:

@@ -1,7 +1,7 @@
 """A month from a driver that has DB-API only, against pandas on the same driver and cursor.
 
-Here: both sides, PostgreSQL through psycopg2's server-side cursor, and that their files hold the
-same. Not here: PostgreSQL's own route (`extraction.py`).
+Here: the ratio, of PostgreSQL through psycopg2's server-side cursor on both sides, and memory that
+does not grow. Not here: PostgreSQL's own route (`extraction.py`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ def run(bench: Bench) -> list[Ratio]:
     rows = {one["facts"]["rows"] for one in (*found.ours, *found.peer)}
     if len(rows) != 1:
         raise DiffersError(f"the sides have {rows} rows")
-    few = Side("a tenth", ours.function, {**ours.arguments, "span": ("2025-07-01", "2025-07-04")})
+    # Five days are more than a row group, which the writer of the file holds.
+    few = Side("five days", ours.function, {**ours.arguments, "span": ("2025-07-01", "2025-07-06")})
     flat = alternate("dbapi", ours, few, 1)
+    memory = found.ratio("", "MB", megabytes, 1.0)
+    peers = {"memory": f"{memory.ours:.0f} MB, pandas in chunks {memory.peer:.0f} MB"}
     notes = {"rows": f"{rows.pop():,} against {flat.peer[0]['facts']['rows']:,}"}
     return [
-        found.ratio("CPU of pandas over ours", "s", cpu(), 1.5, least=True),
-        found.ratio("memory of pandas over ours", "MB", megabytes, 1.0, least=True),
-        flat.ratio("a month against three days", "MB", megabytes, 1.15, notes=notes),
+        found.ratio("CPU of pandas over ours", "s", cpu(), 1.5, least=True, notes=peers),
+        flat.ratio("a month against five days", "MB", megabytes, 1.1, notes=notes),
     ]
