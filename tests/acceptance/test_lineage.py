@@ -154,3 +154,16 @@ def test_of_several_partitions_the_newest_says_it(lake: Lake) -> None:
         for record in records
     }
     assert told == {DAY: False, "2025-07-02": True}
+
+
+def test_lineage_that_fails_takes_no_partition_with_it(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("lake_assets.lineage.lineage_of", failing)
+    assert lake.run("raw/orders", first=DAY).success
+    found = lake.instance.get_latest_materialization_event(dg.AssetKey(["raw", "orders"]))
+    assert found is not None
+    assert "dagster/column_lineage" not in found.asset_materialization.metadata  # type: ignore[union-attr]
