@@ -89,13 +89,25 @@ def kept_present(
     after = made(frame, names)
     assert isinstance(after, nw.DataFrame)
     for name in names:
-        lost = after[name].null_count() - frame[name].null_count()
+        lost = _nulls(after[name]) - _nulls(frame[name])
         if lost > 0 and schema[name].is_float():
             lost -= int(frame[name].is_nan().sum())
         if lost > 0:
             which = after[name].is_null() & ~frame.select(missing(name, schema[name]))[name]
             raise refused(name, frame[name].filter(which).head(1).to_list()[0])
     return after
+
+
+def _nulls(series: nw.Series[Any]) -> int:
+    """The count of nulls; of Arrow-backed pandas as Arrow knows it, for pandas sums up a mask."""
+    if series.implementation.is_pandas():
+        import pandas as pd
+        import pyarrow as pa
+
+        native = nw.to_native(series)
+        if isinstance(native.dtype, pd.ArrowDtype):
+            return int(pa.array(native).null_count)
+    return series.null_count()
 
 
 def _refuse_lost(
