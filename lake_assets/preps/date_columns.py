@@ -13,7 +13,8 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 
 from lake_assets.edge import Edge, Effect
-from lake_assets.preps.date_frames import ZONE, allowed, dated, placed
+from lake_assets.preps.date_engines import with_dates
+from lake_assets.preps.date_frames import ZONE, allowed, dated, placed, temporary
 from lake_assets.preps.date_parts import Parts, digits
 from lake_assets.preps.prep import Frame, prep
 
@@ -298,9 +299,15 @@ def week_of_month(
     if method == "calendar_sunday":
         return _with_part("week_of_month", df, column, into, tz, lambda p: p.row_of_month)
     names = df.collect_schema().names()
-    frame, parts = dated("week_of_month", df, column, "tz", tz)
-    ends = ("_year", "_month", "_week")
+    frame, date = dated("week_of_month", df, column, "tz", tz, days=True)
+    of_thursday = temporary(2)
+    frame = frame.with_columns((date.epoch_day + 4 - date.weekday).alias(of_thursday))
+    thursday = Parts(temporary(3), timed=False)
+    frame = with_dates(frame, of_thursday, thursday.column)
     stem = into or column
-    made = {stem + end: one for end, one in zip(ends, parts.iso_week_of_month, strict=True)}
-    kept = into not in (None, column)
-    return placed("week_of_month", frame, names, column, made, kept)
+    made = {
+        f"{stem}_year": thursday.year,
+        f"{stem}_month": thursday.month,
+        f"{stem}_week": (thursday.day - 1) // 7 + 1,
+    }
+    return placed("week_of_month", frame, names, column, made, into not in (None, column))

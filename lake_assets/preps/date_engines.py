@@ -11,13 +11,14 @@ import datetime
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps.prep import Frame
-from lake_assets.preps.repeated import by_distinct
+from lake_assets.preps.repeated import LEAST, by_distinct
 
 #: An engine's column in, the columns made of it out.
 Act = Callable[[Any], Sequence[Any]]
@@ -116,6 +117,32 @@ def with_dates(frame: Frame, column: str, into: str) -> Frame:
     return _made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
 
 
+def with_epoch_days(frame: Frame, column: str, into: str) -> Frame:
+    """Dates, or wall times' dates, as days since 1970-01-01."""
+
+    def polars(one: Any) -> Sequence[Any]:
+        import polars as pl
+
+        return [one.cast(pl.Date).cast(pl.Int32).cast(pl.Int64)]
+
+    def arrow(array: Any) -> Sequence[Any]:
+        import pyarrow as pa
+
+        return [array.cast(pa.date32()).cast(pa.int32()).cast(pa.int64())]
+
+    def duckdb(one: Any) -> Sequence[Any]:
+        from duckdb import ConstantExpression
+
+        return [one.cast("DATE") - ConstantExpression("1970-01-01").cast("DATE")]
+
+    def spark(one: Any) -> Sequence[Any]:
+        from pyspark.sql import functions as F
+
+        return [F.unix_date(one.cast("date")).cast("bigint")]
+
+    return _made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
+
+
 def with_wall_times(frame: Frame, column: str, into: str) -> Frame:
     """Microseconds since 1970-01-01 as wall times."""
 
@@ -176,30 +203,52 @@ def with_parsed(
 
     `regex` decides what is read at all: Polars' parser takes `2025- 7-01` and `+025-07-01` alone.
     """
-    if frame.implementation.is_polars():
+    if isinstance(frame, nw.LazyFrame) and not frame.implementation.is_polars():
+        return None
 
-        def polars(one: Any) -> Sequence[Any]:
-            import polars as pl
+    def polars(one: Any) -> Sequence[Any]:
+        import polars as pl
 
-            text = one.cast(pl.String)
-            # A cache pays off for few texts and costs twice the time for many.
-            read = text.str.to_date if date else partial(text.str.to_datetime, time_unit="us")
-            made = read(strptime, strict=False, cache=False)
-            return [pl.when(text.str.contains(regex)).then(made)]
+        text = one.cast(pl.String)
+        # A cache pays off for few texts and costs twice the time for many.
+        read = text.str.to_date if date else partial(text.str.to_datetime, time_unit="us")
+        made = read(strptime, strict=False, cache=False)
+        return [pl.when(text.str.contains(regex)).then(made)]
 
-        return _made(frame, column, [into], polars=polars)
-    if strptime == "%Y-%m-%d" and (
-        frame.implementation.is_pandas_like() or frame.implementation.is_pyarrow()
-    ):
-        return _iso_dates(frame, column, into)
-    return None
+    def arrow(array: Any) -> Sequence[Any]:
+        import polars as pl
+        import pyarrow as pa
+
+        if strptime == "%Y-%m-%d" and date:
+            with suppress(pa.ArrowInvalid):
+                return [_iso_dates(array)]
+        # Arrow's own parser takes 2023-02-29 for March 1; of Narwhals' steps on pandas a call of
+        # three rows would take 20 ms.
+        lent = pl.DataFrame({"x": pl.from_arrow(array)})
+        return [lent.select(*polars(pl.col("x"))).to_series().to_arrow()]
+
+    return _made(frame, column, [into], polars=polars, arrow=arrow)
+
+
+def _iso_dates(array: Any) -> Any:
+    """By Arrow's cast, which takes YYYY-MM-DD alone; ArrowInvalid where one is none, or year 0."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    made = array.cast(pa.date32())
+    if pc.less(pc.min(made), pa.scalar(datetime.date.min)).as_py():
+        raise pa.ArrowInvalid("year 0")
+    return made
 
 
 def with_distinct(
     frame: Frame, column: str, into: str, read: Callable[[Frame], tuple[Frame, str]]
 ) -> Frame | None:
     """What `read` makes of a frame of the column's distinct values, for every row of it; None
-    where they hardly repeat. Of pandas and PyArrow alone, which have no strict parser."""
+    where they hardly repeat, or are few. Of pandas and PyArrow alone, which have no strict parser.
+    """
+    if len(nw.to_native(frame)) < LEAST:
+        return None
 
     def read_values(values: Any) -> Any:
         import pyarrow as pa
@@ -218,24 +267,6 @@ def with_distinct(
 
     made = _made(frame, column, [into], arrow=arrow)
     return made if there else None
-
-
-def _iso_dates(frame: Frame, column: str, into: str) -> Frame | None:
-    """By Arrow's cast, which takes YYYY-MM-DD alone; None where a text is none, or of year 0."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    def arrow(array: Any) -> Sequence[Any]:
-        made = array.cast(pa.date32())
-        least = pc.min(made)
-        if pc.less(least, pa.scalar(datetime.date.min)).as_py():
-            raise pa.ArrowInvalid("year 0")
-        return [made]
-
-    try:
-        return _made(frame, column, [into], arrow=arrow)
-    except pa.ArrowInvalid:
-        return None
 
 
 def with_groups(frame: Frame, column: str, pattern: str, into: Sequence[str]) -> Frame:

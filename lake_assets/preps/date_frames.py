@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import narwhals.stable.v2 as nw
 
-from lake_assets.preps.date_engines import with_local
+from lake_assets.preps.date_engines import with_epoch_days, with_local
 from lake_assets.preps.date_parts import Parts
 from lake_assets.preps.prep import Frame, PrepError
 from lake_assets.preps.selectors import chosen, is_date, is_number, type_name
@@ -49,24 +50,30 @@ def temporary(number: int) -> str:
     return f"\ufdd1{number}"
 
 
-def dated(function: str, df: Frame, column: str, parameter: str, tz: str) -> tuple[Frame, Parts]:
-    """The frame with a column's dates or wall times, instants as the zone's, and their parts."""
+def dated(
+    function: str, df: Frame, column: str, parameter: str, tz: str, *, days: bool = False
+) -> tuple[Frame, Parts]:
+    """The frame with a column's dates or wall times, instants as the zone's, and their parts.
+
+    `days`: with their days since 1970-01-01 as well.
+    """
     zone(function, parameter, tz)
     chosen(function, df, [column])
     dtype = df.collect_schema()[column]
+    parts = Parts(column, timed=isinstance(dtype, nw.Datetime), days=temporary(1) if days else "")
     if _is_blank(df, column, dtype):
-        return df.with_columns(nw.col(column).cast(nw.Date)), Parts(column, timed=False)
-    if not is_date(dtype):
+        df = df.with_columns(nw.col(column).cast(nw.Date))
+    elif not is_date(dtype):
         cure = {"text": "nominal_to_date", "category": "nominal_to_date"}
         told = cure.get(type_name(dtype), "numeric_to_date" if is_number(dtype) else "")
         raise PrepError(
             f"{function}: column {column!r} is {type_name(dtype)}; it takes date or date_time "
             f"columns.{f' Make it one first, by {told}.' if told else ''}"
         )
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
-        wall = temporary(0)
-        return with_local(df, column, wall, tz), Parts(wall, timed=True)
-    return df, Parts(column, timed=isinstance(dtype, nw.Datetime))
+    elif isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+        parts = replace(parts, column=temporary(0))
+        df = with_local(df, column, parts.column, tz)
+    return (with_epoch_days(df, parts.column, parts.days) if days else df), parts
 
 
 def _is_blank(df: Frame, column: str, dtype: nw.dtypes.DType) -> bool:

@@ -19,10 +19,14 @@ DAY_MICROS = 86_400_000_000
 
 @dataclass(frozen=True)
 class Parts:
-    """Of a column of dates (`timed=False`: their time is midnight) or wall times."""
+    """Of a column of dates (`timed=False`: their time is midnight) or wall times.
+
+    `days` is the column of their days since 1970-01-01, where it was made.
+    """
 
     column: str
     timed: bool
+    days: str = ""
 
     def _of(self, name: str) -> nw.Expr:
         return part(nw.col(self.column), name)
@@ -70,7 +74,7 @@ class Parts:
 
     @cached_property
     def epoch_day(self) -> nw.Expr:
-        return epoch_day(self.year, self.month, self.day)
+        return nw.col(self.days)
 
     @cached_property
     def second_of_day(self) -> nw.Expr:
@@ -112,27 +116,6 @@ class Parts:
     @cached_property
     def before_month(self) -> nw.Expr:
         return nw.when(self.month == 1).then(self.month + 11).otherwise(self.month - 1)
-
-    @cached_property
-    def iso_week_of_month(self) -> tuple[nw.Expr, nw.Expr, nw.Expr]:
-        """Year, month and week of the Thursday of its week from Monday to Sunday."""
-        thursday = self.day + 4 - self.weekday
-        last = days_of_month(self.year, self.month)
-        before, after = thursday < 1, thursday > last
-        day = (
-            nw.when(before)
-            .then(thursday + days_of_month(self.before_year, self.before_month))
-            .otherwise(nw.when(after).then(thursday - last).otherwise(thursday))
-        )
-        new_year = after & (self.month == 12)
-        year = nw.when(new_year).then(self.year + 1).otherwise(self.year)
-        month = nw.when(new_year).then(self.month - 11).otherwise(self.month + 1)
-        month = nw.when(after).then(month).otherwise(self.month)
-        return (
-            nw.when(before).then(self.before_year).otherwise(year),
-            nw.when(before).then(self.before_month).otherwise(month),
-            (day - 1) // 7 + 1,
-        )
 
 
 def days_of_month(year: nw.Expr, month: nw.Expr) -> nw.Expr:

@@ -45,13 +45,26 @@ class Reading:
     """How texts of a pattern are read.
 
     `regex` matches whole texts in the words that Rust, RE2 and Java share, with a group a field.
-    `strptime` reads the same with an engine's own parser, given that `regex` matched; None where
-    a field is no plain number.
+    `strptime` reads the same with Polars' and DuckDB's own parsers, given that `regex` matched;
+    None where they have no word for a field.
     """
 
     regex: str
     fields: tuple[Field, ...]
     strptime: str | None
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How dates are written by a pattern: its fields, and the words between them.
+
+    `strftime` writes the same with Polars' own words; None where it has none. `has_time`: there
+    are fields that a date without a time does not have.
+    """
+
+    pieces: Sequence[str | Field]
+    strftime: str | None
+    has_time: bool
 
 
 def _month_names(count: int, locale: str) -> dict[int, str]:
@@ -97,11 +110,11 @@ _NUMBERS: dict[str, tuple[str, str | None]] = {
     "yy": ("[0-9]{2}", None),
     "y": ("[1-9][0-9]{0,3}", None),
     "MM": (_MONTH, "%m"),
-    "M": ("0?[1-9]|1[0-2]", None),
+    "M": ("0?[1-9]|1[0-2]", "%m"),
     "dd": (_DAY, "%d"),
-    "d": ("0?[1-9]|[12][0-9]|3[01]", None),
+    "d": ("0?[1-9]|[12][0-9]|3[01]", "%d"),
     "HH": (_HOUR, "%H"),
-    "H": ("[01]?[0-9]|2[0-3]", None),
+    "H": ("[01]?[0-9]|2[0-3]", "%H"),
     "kk": ("0[1-9]|1[0-9]|2[0-4]", None),
     "k": ("0?[1-9]|1[0-9]|2[0-4]", None),
     "hh": (_MONTH, None),
@@ -109,9 +122,9 @@ _NUMBERS: dict[str, tuple[str, str | None]] = {
     "KK": ("0[0-9]|1[01]", None),
     "K": ("0?[0-9]|1[01]", None),
     "mm": (_SIXTY, "%M"),
-    "m": ("[0-5]?[0-9]", None),
+    "m": ("[0-5]?[0-9]", "%M"),
     "ss": (_SIXTY, "%S"),
-    "s": ("[0-5]?[0-9]", None),
+    "s": ("[0-5]?[0-9]", "%S"),
     "SSS": ("[0-9]{3}", None),
     "SSSSSS": ("[0-9]{6}", None),
     "Z": ("[+-](?:0[0-9]|1[0-8])[0-5][0-9]", None),
@@ -163,8 +176,8 @@ def reading(function: str, pattern: str, locale: str) -> Reading:
     return Reading(rf"\A{regex}\z", fields, _strptime(pieces))
 
 
-def writing(function: str, pattern: str, locale: str) -> Sequence[str | Field]:
-    """The pattern's fields, and the words between them, for `function` to write."""
+def writing(function: str, pattern: str, locale: str) -> Writing:
+    """How `function` writes dates by the pattern; PrepError where it does not."""
     pieces = _pieces(function, pattern, locale)
     for field in pieces:
         if isinstance(field, Field) and field.letter not in _WRITE_LETTERS:
@@ -172,7 +185,13 @@ def writing(function: str, pattern: str, locale: str) -> Sequence[str | Field]:
                 f"{function}: date_format {pattern!r} has {str(field)!r}, which it does not write. "
                 f"Letters that it writes: {' '.join(_WRITE_LETTERS)}."
             )
-    return pieces
+    fields = {one for one in pieces if isinstance(one, Field)}
+    padded = all(one.count > 1 for one in fields)
+    return Writing(
+        pieces,
+        _strptime(pieces) if padded else None,
+        any(one.letter not in "yMdYDEuwW" for one in fields),
+    )
 
 
 def _pieces(function: str, pattern: str, locale: str) -> list[str | Field]:

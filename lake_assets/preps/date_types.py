@@ -290,7 +290,14 @@ def date_to_numeric(
     names = df.collect_schema().names()
     in_utc = parent == "epoch" and time_unit in _EVEN
     zone("date_to_numeric", "time_zone", time_zone)
-    frame, parts = dated("date_to_numeric", df, column, "time_zone", "UTC" if in_utc else time_zone)
+    frame, parts = dated(
+        "date_to_numeric",
+        df,
+        column,
+        "time_zone",
+        "UTC" if in_utc else time_zone,
+        days=in_utc,
+    )
     target = f"{column}_{time_unit}" if keep_old_attribute else column
     made = {target: counts[parent](parts)}
     return placed("date_to_numeric", frame, names, column, made, keep_old_attribute)
@@ -324,15 +331,19 @@ def date_to_nominal(
     >>> date_to_nominal(df, "일자", "yyyy'년' M'월' d'일' EEE", locale="ko_KR")["일자"].to_list()
     ['2025년 7월 1일 화']
     """
-    pieces = writing("date_to_nominal", date_format, locale)
+    how = writing("date_to_nominal", date_format, locale)
     names = df.collect_schema().names()
     frame, parts = dated("date_to_nominal", df, column, "time_zone", time_zone)
-    texts = [
-        _written(one, parts, locale) if isinstance(one, Field) else nw.lit(one) for one in pieces
-    ]
     target = f"{column}_nominal" if keep_old_attribute else column
-    made = {target: nw.concat_str(texts) if len(texts) > 1 else texts[0]}
-    return placed("date_to_nominal", frame, names, column, made, keep_old_attribute)
+    if df.implementation.is_polars() and how.strftime and (parts.timed or not how.has_time):
+        made = nw.col(parts.column).dt.to_string(how.strftime)  # a quarter of the time
+    else:
+        texts = [
+            _written(one, parts, locale) if isinstance(one, Field) else nw.lit(one)
+            for one in how.pieces
+        ]
+        made = nw.concat_str(texts) if len(texts) > 1 else texts[0]
+    return placed("date_to_nominal", frame, names, column, {target: made}, keep_old_attribute)
 
 
 def _written(field: Field, parts: Parts, locale: str) -> nw.Expr:
