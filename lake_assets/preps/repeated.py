@@ -13,7 +13,7 @@ from typing import Any
 #: 9,500 where a column has about 100,000 distinct ones.
 _LOOK, _MOST = 10_000, 9_500
 #: Fewer rows are done faster than looked at.
-_LEAST = 50_000
+LEAST = 50_000
 
 
 def by_distinct(array: Any, made: Callable[[Any], Any]) -> Any | None:
@@ -27,7 +27,7 @@ def by_distinct(array: Any, made: Callable[[Any], Any]) -> Any | None:
 
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     if not pa.types.is_dictionary(whole.type):
-        if len(whole) < _LEAST or pc.count_distinct(whole.slice(0, _LOOK)).as_py() > _MOST:
+        if len(whole) < LEAST or pc.count_distinct(whole.slice(0, _LOOK)).as_py() > _MOST:
             return None
         whole = whole.dictionary_encode()
     return made(whole.dictionary).take(whole.indices)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lake_assets.preps import repeated
+from lake_assets.preps import date_engines, repeated
 from lake_assets.preps.repeated import by_distinct
 from tests.preps.running import CASES, name_of, run
 from tests.preps.table import Case
@@ -17,7 +17,8 @@ DATES = [case for case in CASES if case.function == "nominal_to_date"]
 @pytest.mark.parametrize("engine", ["pyarrow", "pandas_arrow", "pandas_numpy"])
 @pytest.mark.parametrize("case", DATES, ids=name_of)
 def test_the_cases_of_dates(case: Case, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repeated, "_LEAST", 0)
+    monkeypatch.setattr(repeated, "LEAST", 0)
+    monkeypatch.setattr(date_engines, "LEAST", 0)
     run(case, engine)
 
 
