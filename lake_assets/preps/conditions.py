@@ -155,7 +155,9 @@ def _found(function: str, where: str, frame: Frame, dtype: Any, one: Condition) 
     if one.operator in _DENIED:
         meant = Condition(one.column, _DENIED[one.operator], one.value)
         denied = ~_found(function, where, frame, dtype, meant)
-        return denied if _is_null_where_missing(dtype) else denied & ~nw.col(one.column).is_null()
+        # Of a missing category pandas says that it is not equal, where others say nothing.
+        plain = isinstance(dtype, nw.String | nw.Boolean)
+        return denied if plain else denied & ~nw.col(one.column).is_null()
     column = nw.col(one.column)
     read = typed.truth if isinstance(dtype, nw.Boolean) else typed.word
     if one.operator == "equals":

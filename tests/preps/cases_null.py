@@ -185,6 +185,12 @@ CASES = [
         {"method": "value", "value": 1.5},
         dec("18,2", "2.50", "1.50"),
     ),
+    one(
+        "value in decimals by a float, which is its shortest text",
+        dec("18,2", None, "2.50"),
+        {"method": "value", "value": 0.1},
+        dec("18,2", "0.10", "2.50"),
+    ),
     one("value in text", text("", None), {"method": "value", "value": "없음"}, text("", "없음")),
     one(
         "value in a category, a new one",

@@ -115,9 +115,9 @@ def holds(row: dict[str, Any], condition: Any) -> bool:
     column, asked, *rest = condition
     value = row[column]
     if asked in ("is_missing", "is_not_missing"):
-        return (value is None) is (asked == "is_missing")
+        return (value is None) is bool(asked == "is_missing")
     if value is None:
-        return asked == "ne"
+        return bool(asked == "ne")
     return bool(BY_PYTHON[asked](value, rest[0]))
 
 
@@ -161,6 +161,25 @@ def test_sort_is_that_of_python(
         there.sort(key=lambda row, name=name: row[name], reverse=down)  # type: ignore[misc]
         expected = there + missing if nulls_last else missing + there
     assert found == expected
+
+
+@pytest.mark.parametrize("engine", LOCAL)
+@pytest.mark.parametrize("by", [["k"], ["k", "b"]])
+@pytest.mark.parametrize("descending", [False, True])
+def test_sort_is_stable_beyond_what_engines_sort_by_insertion(
+    engine: str, by: list[str], descending: bool
+) -> None:
+    size = 20_000
+    given = pa.table(
+        {
+            "k": [at * 7919 % 5 for at in range(size)],
+            "b": ["가나"[at % 2] for at in range(size)],
+            "n": list(range(size)),
+        }
+    )
+    found = rows(engine, sort(ENGINES[engine](given), by, descending=descending))
+    key = operator.itemgetter(*by)
+    assert found == sorted(dicts(given), key=key, reverse=descending)
 
 
 @many
