@@ -14,10 +14,12 @@ from typing import TypeVar
 import hypothesis
 import pytest
 
+from tests.servers.h2 import H2Server, running_h2
 from tests.servers.hdfs import HdfsServer, running_hdfs
 from tests.servers.hive import HiveServer, running_hive
 from tests.servers.mariadb import MariaDBServer, running_mariadb
 from tests.servers.postgres import NoServer, PostgresServer, running_postgres
+from tests.servers.sftp import SftpServer, running_sftp
 
 Server = TypeVar("Server")
 
@@ -54,6 +56,18 @@ def postgres_server() -> Iterator[PostgresServer]:
 def mariadb_server() -> Iterator[MariaDBServer]:
     """A real MariaDB server, one a test process; one that was killed starts again."""
     yield from _started("MariaDB", running_mariadb())
+
+
+@pytest.fixture(scope="session")
+def sftp_server() -> Iterator[SftpServer]:
+    """A real sshd, one a test process; one that was killed starts again."""
+    yield from _started("SFTP", running_sftp())
+
+
+@pytest.fixture(scope="session")
+def h2_server() -> Iterator[H2Server]:
+    """A real H2 server in its Oracle mode, one a test process; one that was killed starts again."""
+    yield from _started("H2", running_h2())
 
 
 @pytest.fixture(scope="session")
