@@ -76,7 +76,7 @@ def _load_hosts(client: paramiko.SSHClient, where: str, file: str) -> None:
 class SftpFolder:
     """An open session; relative paths begin at the connection's `path`."""
 
-    errors = (paramiko.SSHException, OSError, EOFError)
+    errors: tuple[type[Exception], ...] = (paramiko.SSHException, OSError, EOFError)
 
     def __init__(self, where: str, session: paramiko.SFTPClient, root: str) -> None:
         self.where = where
