@@ -287,11 +287,15 @@ class DbapiTables(TableReader):
         totals: dict[str, Totals],
         snapshot: bool,
     ) -> Generator[pa.RecordBatch, None, None]:
-        """The rows; whether all came; and without a snapshot, whether the totals are as before."""
+        """The rows; without a snapshot, whether the totals are as before; whether all came."""
         came = 0
         for batch in self._batches(table, fields, select):
             came += batch.num_rows
             yield batch
+        if not snapshot:
+            with self._errors(table.shown):
+                after = self._totals(cursor, table, fields, span)
+            self._check_unchanged(table, span, totals, after)
         counted = sum(part.rows for part in totals.values())
         if came != counted:
             # mssql-python 1.16 takes a connection that is cut for the end of the rows.
@@ -299,11 +303,6 @@ class DbapiTables(TableReader):
                 f"{self._of(table)}: {came} rows came of {counted} that were counted: the "
                 "connection was lost, or the table changed while being read. Try again."
             )
-        if snapshot:
-            return
-        with self._errors(table.shown):
-            after = self._totals(cursor, table, fields, span)
-        self._check_unchanged(table, span, totals, after)
 
     def _batches(
         self, table: Table, fields: Sequence[Field], select: str

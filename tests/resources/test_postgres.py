@@ -161,6 +161,8 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("numeric", "decimal(18,2)", "1.005", "decimal(18,2) unchanged (for example id 7)"),
     ("numeric", "decimal(18,2)", "1e16", "cannot become decimal(18,2) unchanged"),
     ("numeric", "decimal(18,2)", "NaN", "cannot become decimal(18,2) unchanged"),
+    ("numeric", "decimal(38,0)", "9" * 39, "cannot become decimal(38,0) unchanged"),
+    ("numeric", "decimal(38,0)", "9" * 80, "cannot become decimal(38,0) unchanged"),
     ("numeric", "decimal(38,0)", "Infinity", "cannot become decimal(38,0) unchanged"),
     ("numeric", "int64", "9223372036854775808", "cannot become int64 unchanged"),
     ("numeric", "int64", "NaN", "cannot become int64 unchanged"),
