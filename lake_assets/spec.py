@@ -233,7 +233,9 @@ class Window(Strict):
         None, description="the text column whose value is the partition's name"
     )
     kind: Literal["date", "timestamp", "yyyymmdd"] | None = Field(
-        None, description="from the column's type by default; yyyymmdd is text such as 20250701"
+        None,
+        description="from the column's type by default; yyyymmdd is text or a whole number such "
+        "as 20250701",
     )
 
 
