@@ -102,8 +102,8 @@ def test_pipelines_read_the_same_from_either(
     assert mistakes == []
     checked = 0
     for asset in (asset for pipeline in pipelines for asset in assets(pipeline)):
-        if not isinstance(asset.spec, SourceSpec):
-            continue
+        if not isinstance(asset.spec, SourceSpec) or asset.spec.described:
+            continue  # files, indices and APIs are the same in every environment
         checked += 1
         found = {}
         for env in ("local", "pg"):
@@ -119,5 +119,6 @@ def test_pipelines_read_the_same_from_either(
                     rows = [row for batch in reading.batches for row in batch.to_pylist()]
                     found[env] = (reading.schema, rows, dict(reading.totals))
         assert found["local"] == found["pg"]
-        assert len(found["pg"][1]) > 100
+        # Every row of the sample has its day.
+        assert (len(found["pg"][1]) > 100) != (asset.name == "sales_line_undated")
     assert checked == 4
