@@ -121,4 +121,4 @@ def test_pipelines_read_the_same_from_either(
         assert found["local"] == found["pg"]
         # Every row of the sample has its day.
         assert (len(found["pg"][1]) > 100) != (asset.name == "sales_line_undated")
-    assert checked == 4
+    assert checked == 6
