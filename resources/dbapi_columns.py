@@ -181,13 +181,17 @@ def _days(moments: pa.Array) -> pa.Array:
     return days
 
 
-def first_unfit(values: pa.Array, declared: ColumnType) -> int:
-    """The place of the first value that does not become the declared type, by halves."""
+def first_unfit(
+    values: pa.Array,
+    declared: ColumnType,
+    how: Callable[[pa.Array, ColumnType], pa.Array] = become,
+) -> int:
+    """The place of the first value that `how` does not make the declared type, by halves."""
     start, rows = 0, len(values)
     while rows > 1:
         half = rows // 2
         try:
-            become(values.slice(start, half), declared)
+            how(values.slice(start, half), declared)
         except UnfitError:
             rows = half
         else:
