@@ -14,12 +14,8 @@ from lake_assets.preps.columns import (
     select_attributes,
     select_by_random,
 )
-from lake_assets.preps.date_types import (
-    date_to_nominal,
-    date_to_numeric,
-    nominal_to_date,
-    numeric_to_date,
-)
+from lake_assets.preps.date_types import nominal_to_date, numeric_to_date
+from lake_assets.preps.date_values import date_to_nominal, date_to_numeric
 from lake_assets.preps.dates import (
     before_last_day,
     before_month,

@@ -7,18 +7,12 @@ engines (`date_parts.py`).
 
 from __future__ import annotations
 
-import datetime
-import itertools
-import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps.prep import Frame
-from lake_assets.preps.repeated import LEAST, by_distinct
 
 #: An engine's column in, the columns made of it out.
 Act = Callable[[Any], Sequence[Any]]
@@ -42,13 +36,13 @@ def with_local(frame: Frame, column: str, into: str, tz: str) -> Frame:
 
         return [_spark_moved(_spark_wall_time(F.unix_micros(one)), "UTC", tz)]
 
-    return _made(
+    return with_made(
         frame,
         column,
         [into],
         polars=lambda one: [one.dt.convert_time_zone(tz).dt.replace_time_zone(None)],
         arrow=arrow,
-        duckdb=lambda one: [_sql("timezone", tz, one)],
+        duckdb=lambda one: [sql_call("timezone", tz, one)],
         spark=spark,
     )
 
@@ -75,8 +69,8 @@ def with_instants(frame: Frame, column: str, into: str, tz: str) -> Frame:
     def duckdb(one: Any) -> Sequence[Any]:
         from duckdb import CaseExpression
 
-        made = _sql("timezone", tz, one)  # of a time that was twice it takes the later itself
-        return [CaseExpression(_sql("timezone", tz, made) == one, made)]
+        made = sql_call("timezone", tz, one)  # of a time that was twice it takes the later itself
+        return [CaseExpression(sql_call("timezone", tz, made) == one, made)]
 
     def spark(one: Any) -> Sequence[Any]:
         from pyspark.sql import functions as F
@@ -88,7 +82,7 @@ def with_instants(frame: Frame, column: str, into: str, tz: str) -> Frame:
         )
         return [F.timestamp_micros(F.timestamp_diff("MICROSECOND", _spark_epoch(), made))]
 
-    return _made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
+    return with_made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
 
 
 def with_dates(frame: Frame, column: str, into: str) -> Frame:
@@ -114,7 +108,7 @@ def with_dates(frame: Frame, column: str, into: str) -> Frame:
 
         return [F.date_from_unix_date(one.cast("int"))]
 
-    return _made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
+    return with_made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
 
 
 def with_epoch_days(frame: Frame, column: str, into: str) -> Frame:
@@ -140,7 +134,7 @@ def with_epoch_days(frame: Frame, column: str, into: str) -> Frame:
 
         return [F.unix_date(one.cast("date")).cast("bigint")]
 
-    return _made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
+    return with_made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
 
 
 def with_wall_times(frame: Frame, column: str, into: str) -> Frame:
@@ -156,13 +150,13 @@ def with_wall_times(frame: Frame, column: str, into: str) -> Frame:
 
         return [array.cast(pa.timestamp("us"))]
 
-    return _made(
+    return with_made(
         frame,
         column,
         [into],
         polars=polars,
         arrow=arrow,
-        duckdb=lambda one: [_sql("make_timestamp", one)],
+        duckdb=lambda one: [sql_call("make_timestamp", one)],
         spark=lambda one: [_spark_wall_time(one)],
     )
 
@@ -185,127 +179,18 @@ def with_instants_of_millis(frame: Frame, column: str, into: str) -> Frame:
 
         return [F.timestamp_millis(one)]
 
-    return _made(
+    return with_made(
         frame,
         column,
         [into],
         polars=polars,
         arrow=arrow,
-        duckdb=lambda one: [_sql("make_timestamptz", one * 1000)],
+        duckdb=lambda one: [sql_call("make_timestamptz", one * 1000)],
         spark=spark,
     )
 
 
-def with_parsed(
-    frame: Frame, column: str, into: str, regex: str, strptime: str, date: bool
-) -> Frame | None:
-    """Texts as dates or wall times by the engine's own parser; None where it has no strict one.
-
-    `regex` decides what is read at all: Polars' parser takes `2025- 7-01` and `+025-07-01` alone.
-    """
-    if isinstance(frame, nw.LazyFrame) and not frame.implementation.is_polars():
-        return None
-
-    def polars(one: Any) -> Sequence[Any]:
-        import polars as pl
-
-        text = one.cast(pl.String)
-        # A cache pays off for few texts and costs twice the time for many.
-        read = text.str.to_date if date else partial(text.str.to_datetime, time_unit="us")
-        made = read(strptime, strict=False, cache=False)
-        return [pl.when(text.str.contains(regex)).then(made)]
-
-    def arrow(array: Any) -> Sequence[Any]:
-        import polars as pl
-        import pyarrow as pa
-
-        if strptime == "%Y-%m-%d" and date:
-            with suppress(pa.ArrowInvalid):
-                return [_iso_dates(array)]
-        # Arrow's own parser takes 2023-02-29 for March 1; of Narwhals' steps on pandas a call of
-        # three rows would take 20 ms.
-        lent = pl.DataFrame({"x": pl.from_arrow(array)})
-        return [lent.select(*polars(pl.col("x"))).to_series().to_arrow()]
-
-    return _made(frame, column, [into], polars=polars, arrow=arrow)
-
-
-def _iso_dates(array: Any) -> Any:
-    """By Arrow's cast, which takes YYYY-MM-DD alone; ArrowInvalid where one is none, or year 0."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    made = array.cast(pa.date32())
-    if pc.less(pc.min(made), pa.scalar(datetime.date.min)).as_py():
-        raise pa.ArrowInvalid("year 0")
-    return made
-
-
-def with_distinct(
-    frame: Frame, column: str, into: str, read: Callable[[Frame], tuple[Frame, str]]
-) -> Frame | None:
-    """What `read` makes of a frame of the column's distinct values, for every row of it; None
-    where they hardly repeat, or are few. Of pandas and PyArrow alone, which have no strict parser.
-    """
-    if len(nw.to_native(frame)) < LEAST:
-        return None
-
-    def read_values(values: Any) -> Any:
-        import pyarrow as pa
-
-        few: Frame = nw.from_native(pa.table({column: values}))
-        made, name = read(few)
-        return nw.to_native(made)[name].combine_chunks()
-
-    there = True
-
-    def arrow(array: Any) -> Sequence[Any]:
-        nonlocal there
-        found = by_distinct(array, read_values)
-        there = found is not None
-        return [array if found is None else found]
-
-    made = _made(frame, column, [into], arrow=arrow)
-    return made if there else None
-
-
-def with_groups(frame: Frame, column: str, pattern: str, into: Sequence[str]) -> Frame:
-    """The groups of an expression that matches whole texts, one or more characters each.
-
-    They are null where it does not match.
-    """
-
-    def polars(one: Any) -> Sequence[Any]:
-        import polars as pl
-
-        groups = one.cast(pl.String).str.extract_groups(pattern)
-        return [groups.struct[at] for at in range(len(into))]
-
-    def arrow(array: Any) -> Sequence[Any]:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if pa.types.is_dictionary(array.type):
-            array = array.cast(array.type.value_type)
-        number = itertools.count()  # Arrow's groups have names
-        named = re.sub(r"(?<!\\)\((?!\?)", lambda _: f"(?P<g{next(number)}>", pattern)
-        made = pc.extract_regex(array, named)
-        return [pc.struct_field(made, at) for at in range(len(into))]
-
-    def duckdb(one: Any) -> Sequence[Any]:
-        found = [_sql("regexp_extract", one, pattern, at + 1) for at in range(len(into))]
-        return [_sql("nullif", group, "") for group in found]
-
-    def spark(one: Any) -> Sequence[Any]:
-        from pyspark.sql import functions as F
-
-        found = [F.regexp_extract(one, pattern, at + 1) for at in range(len(into))]
-        return [F.nullif(group, F.lit("")) for group in found]
-
-    return _made(frame, column, into, polars=polars, arrow=arrow, duckdb=duckdb, spark=spark)
-
-
-def _sql(name: str, *arguments: Any) -> Any:
+def sql_call(name: str, *arguments: Any) -> Any:
     """A call in DuckDB; what is no expression is a constant."""
     from duckdb import ConstantExpression, Expression, FunctionExpression
 
@@ -335,7 +220,7 @@ def _none(_: Any) -> Sequence[Any]:
     raise NotImplementedError
 
 
-def _made(
+def with_made(
     frame: Frame,
     column: str,
     into: Sequence[str],

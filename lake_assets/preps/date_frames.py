@@ -9,10 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import narwhals.stable.v2 as nw
 
+from lake_assets.edge import Edge, Effect
 from lake_assets.preps.date_engines import with_epoch_days, with_local
 from lake_assets.preps.date_parts import Parts
 from lake_assets.preps.prep import Frame, PrepError
@@ -102,3 +104,9 @@ def placed(
     before = [name for name in names[:at] if name not in made]
     after = [name for name in names[at:] if name not in made and name != column]
     return frame.select(*before, *new, *after)
+
+
+def effect_of_kept(params: Mapping[str, Any], before: nw.Schema, after: nw.Schema) -> Effect:
+    """With a new column beside it, the old one stays as it is."""
+    column = params["column"]
+    return Effect({column: (Edge(column, "identity"),)} if params["keep_old_attribute"] else {})

@@ -10,16 +10,9 @@ from typing import Literal
 
 import narwhals.stable.v2 as nw
 
-from lake_assets.preps.date_engines import (
-    with_dates,
-    with_distinct,
-    with_groups,
-    with_instants,
-    with_local,
-    with_parsed,
-    with_wall_times,
-)
+from lake_assets.preps.date_engines import with_dates, with_instants, with_local, with_wall_times
 from lake_assets.preps.date_frames import temporary
+from lake_assets.preps.date_parsers import with_distinct, with_groups, with_parsed
 from lake_assets.preps.date_parts import (
     DAY_MICROS,
     Parts,

@@ -550,6 +550,7 @@ NOMINAL_TO_DATE = [
         text("2025.07(01)"),
         day("2025-07-01"),
     ),
+    parsed("a backslash is itself", "yy\\MMM(d)", text("25\\Jul(1)"), day("2025-07-01")),
     parsed("per cent is itself", "yyyy%MM", text("2025%07"), day("2025-07-01")),
     parsed(
         "English month",

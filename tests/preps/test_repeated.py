@@ -6,19 +6,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lake_assets.preps import date_engines, repeated
+from lake_assets.preps import date_parsers, repeated
 from lake_assets.preps.repeated import by_distinct
 from tests.preps.running import CASES, name_of, run
 from tests.preps.table import Case
 
-DATES = [case for case in CASES if case.function == "nominal_to_date"]
+DATES = [case for case in CASES if case.function in ("nominal_to_date", "date_to_nominal")]
 
 
 @pytest.mark.parametrize("engine", ["pyarrow", "pandas_arrow", "pandas_numpy"])
 @pytest.mark.parametrize("case", DATES, ids=name_of)
 def test_the_cases_of_dates(case: Case, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated, "LEAST", 0)
-    monkeypatch.setattr(date_engines, "LEAST", 0)
+    monkeypatch.setattr(date_parsers, "LEAST", 0)
     run(case, engine)
 
 
