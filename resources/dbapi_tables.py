@@ -194,7 +194,8 @@ class DbapiTables(TableReader):
             told = self._told(error, what)
             # The driver's own text may hold the address, a statement or a value; nobody who
             # prints the chain of exceptions shall see it.
-            error.args = (type(error).__name__,)
+            with contextlib.suppress(AttributeError):  # of Java's they cannot be set
+                error.args = (type(error).__name__,)
             raise told from None
 
     def _described(self, cursor: Any, table: Table) -> list[SourceColumn]:
