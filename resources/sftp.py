@@ -6,18 +6,25 @@ hold (`files.py`).
 
 from __future__ import annotations
 
+import contextlib
+import io
 import socket
 import stat
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import paramiko
+from paramiko.sftp import CMD_DATA, CMD_READ, int64
 
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.files import Entry, FilesSource
 from resources.settings import Connection
+
+#: Bytes of one request, which every server answers whole, and how many are under way at most.
+_PIECE, _PIECES = 32 << 10, 64
 
 #: What a connection's `options` may give: files on this machine, and seconds.
 OPTIONS = ("key_file", "known_hosts", "timeout")
@@ -95,13 +102,90 @@ class SftpFolder:
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        with self.session.open(self.path(path), "rb", bufsize=1 << 20) as file:
-            # Requests ahead of what is read, bounded: 64 of 32 kB.
-            file.prefetch(max_concurrent_requests=64)
-            yield file  # type: ignore[misc]
+        with self.session.open(self.path(path), "rb") as file:
+            yield io.BufferedReader(_Ahead(self.session, file, f"{path} of {self.where}"), 1 << 20)
 
     def told(self, error: Exception, what: str) -> Exception:
         return told(error, self.where, what)
+
+
+class _Ahead(io.RawIOBase):
+    """An open file, with requests under way beyond what is read: more, the longer that goes on.
+
+    paramiko's own `prefetch` does so in a thread, which asks for ever where the reader stops early,
+    prints a traceback where the connection is lost, and stops being ahead where an answer is quick.
+    """
+
+    def __init__(self, session: paramiko.SFTPClient, file: paramiko.SFTPFile, what: str) -> None:
+        self._session: Any = session
+        self._handle = file.handle
+        self._size = file.stat().st_size or 0
+        self._what = what
+        self._left = b""
+        self._restart(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if base + offset != self._at:
+            self._restart(base + offset)
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        if not self._left:
+            self._left = self._next()
+        taken = self._left[: len(view)]
+        view[: len(taken)] = taken
+        self._left = self._left[len(taken) :]
+        self._at += len(taken)
+        return len(taken)
+
+    def _restart(self, at: int) -> None:
+        """Answers to what was asked before are no longer wanted."""
+        self._at = self._asked = at
+        self._left = b""
+        self._ahead = 1
+        self._waiting: deque[int] = deque()
+        self._answers: dict[int, tuple[int, Any]] = {}
+
+    def _next(self) -> bytes:
+        """What follows; nothing at the end."""
+        while self._asked < self._size and len(self._waiting) < self._ahead:
+            length = min(_PIECE, self._size - self._asked)
+            where = int64(self._asked)
+            asked = self._session._async_request(self, CMD_READ, self._handle, where, length)
+            self._waiting.append(asked)
+            self._asked += length
+        if not self._waiting:
+            return b""
+        while self._waiting[0] not in self._answers:
+            self._session._read_response()
+        kind, answer = self._answers.pop(self._waiting.popleft())
+        self._ahead = min(2 * self._ahead, _PIECES)
+        if kind == CMD_DATA:
+            data: bytes = answer.get_string()
+            if len(data) < min(_PIECE, self._size - self._at):
+                # The server gives less at a time than it was asked for.
+                self._restart(self._at)
+                self._asked += len(data)
+            return data
+        with contextlib.suppress(EOFError):
+            self._session._convert_status(answer)
+        raise TransientError(f"{self._what}: it ended early, and so changed while being read.")
+
+    def _async_response(self, kind: int, answer: Any, number: int) -> None:
+        """An answer, as paramiko hands it over to whoever asked."""
+        if number in self._waiting:
+            self._answers[number] = kind, answer
 
 
 def told(error: Exception, where: str, what: str) -> LakeError:
