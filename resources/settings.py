@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from resources.errors import PermanentError, UsageError
+from resources.limits import Limits
 from resources.yamlfile import YamlFile, nearest, shown_path
 
 SHIPPED = Path(__file__).parent / "environments"
@@ -166,6 +167,7 @@ class Connection(_Strict):
     password: Any = None
     url: str | None = None
     options: dict[str, str | int | bool] = {}
+    limits: Limits = Limits()
 
     @field_validator("password", mode="plain")
     @classmethod
@@ -176,7 +178,7 @@ class Connection(_Strict):
     def _of_its_kind(self) -> Connection:
         needed, further = _KEYS[self.kind]
         missing = [key for key in needed if getattr(self, key) is None]
-        unknown = sorted(self.model_fields_set - {"kind", *needed, *further})
+        unknown = sorted(self.model_fields_set - {"kind", "limits", *needed, *further})
         problems = [f"needs {', '.join(missing)}"] * bool(missing)
         problems += [f"does not know {', '.join(unknown)}"] * bool(unknown)
         if problems:

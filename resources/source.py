@@ -14,8 +14,10 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from resources import standins
 from resources.described import Described, shown
 from resources.errors import PermanentError
+from resources.limits import Limits
 from resources.partition import Cadence
 from resources.types import ColumnType
 
@@ -154,8 +156,10 @@ class Source(Protocol):
 #: Kind of connection → the module that reads it: `connect(name, connection) -> Source`.
 _MODULES = {
     "duckdb": "resources.duckdb_source",
+    "elasticsearch": "resources.elasticsearch",
     "hana": "resources.hana",
     "hive": "resources.hive_source",
+    "http": "resources.open_api",
     "mariadb": "resources.mariadb",
     "postgres": "resources.postgres",
     "sftp": "resources.sftp",
@@ -166,7 +170,7 @@ _MODULES = {
 
 def open_source(settings: Settings, name: str) -> Source:
     """Open the connection `name`. Drivers are imported here, not when a graph loads."""
-    connection: Connection = settings.connection(name)
+    connection: Connection = standins.behind(settings, settings.connection(name))
     module = _MODULES.get(connection.kind)
     if module is None:
         raise PermanentError(
@@ -175,4 +179,9 @@ def open_source(settings: Settings, name: str) -> Source:
             f"{', '.join(sorted(_MODULES))}."
         )
     source: Source = importlib.import_module(module).connect(name, connection)
-    return source
+    if connection.limits == Limits():
+        return source
+    from resources.limited import LimitedSource, Place
+
+    place = Place(settings.home / "limits", f"{settings.env}.{name}")
+    return LimitedSource(source, name, connection.limits, place)

@@ -1,0 +1,157 @@
+"""A source kept to its limits, whatever its kind: hours, sessions at a time, rows a second.
+
+Here: waiting for a free place, refusing outside the hours, pausing between batches. Not here: what
+the limits are (`limits.py`). Counts and sums are the server's own work and are not paced; one
+reading that has begun is not ended by the hours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import random
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from resources.errors import NotYetError, PermanentError, TransientError
+from resources.limits import Limits, next_opening
+from resources.source import Reading, Source, SourceColumn, Span, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ZONE = ZoneInfo("Asia/Seoul")
+_LOG = logging.getLogger(__name__)
+
+#: Seconds to wait for another session's end, and about how often to look. A retry waits again.
+WAIT, _LOOK = 600.0, 0.5
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a connection's sessions are counted: a folder of this machine, and its name there."""
+
+    folder: Path
+    name: str
+
+
+class LimitedSource:
+    """A source, opened and read within `limits`."""
+
+    def __init__(self, source: Source, name: str, limits: Limits, place: Place) -> None:
+        self._source = source
+        self._name = name
+        self._limits = limits
+        self._place = place
+        self._lock: int | None = None
+
+    def __enter__(self) -> LimitedSource:
+        self._check_hours()
+        if self._limits.connections is not None:
+            self._lock = _place(self._name, self._place, self._limits.connections)
+        try:
+            self._source.__enter__()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self._source.__exit__(*exc)
+        finally:
+            self._leave()
+
+    def describe(self, table: Table) -> list[SourceColumn]:
+        return self._source.describe(table)
+
+    @contextmanager
+    def read(self, table: Table, span: Span | None = None) -> Iterator[Reading]:
+        # Again: a backfill reads many times through one session.
+        self._check_hours()
+        with self._source.read(table, span) as reading:
+            rate = self._limits.rows_per_second
+            if rate is None:
+                yield reading
+                return
+            with closing(_paced(reading.batches, rate)) as batches:
+                yield replace(reading, batches=batches)
+
+    def peek(self, table: Table, rows: int) -> pa.Table:
+        return self._source.peek(table, rows)
+
+    def _check_hours(self) -> None:
+        hours = self._limits.hours
+        now = datetime.now(_ZONE).replace(tzinfo=None)
+        opening = next_opening(hours, now) if hours else None
+        if opening:
+            raise NotYetError(
+                f"The connection {self._name!r} is read from {hours} (Asia/Seoul) alone, next from "
+                f"{opening:%Y-%m-%d %H:%M}. Run again then, or change `limits` of the connection."
+            )
+
+    def _leave(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)  # and with it the lock
+            self._lock = None
+
+
+def _paced(batches: Iterator[pa.RecordBatch], rate: int) -> Generator[pa.RecordBatch, None, None]:
+    """The same, each batch not before the one ahead of it has taken its time."""
+    due = 0.0
+    for batch in batches:
+        now = time.monotonic()
+        if due > now:
+            time.sleep(due - now)
+        due = max(due, now) + batch.num_rows / rate
+        yield batch
+
+
+def _place(name: str, place: Place, count: int) -> int:
+    """One of `count` lock files of this machine, held; the kernel frees those of killed runs."""
+    files = [place.folder / f"{quote(place.name, safe='')}.{one}.lock" for one in range(count)]
+    until, told = time.monotonic() + WAIT, False
+    while True:
+        for file in files:
+            if (held := _held(file)) is not None:
+                return held
+        if time.monotonic() >= until:
+            raise TransientError(
+                f"The connection {name!r} has had its {count} sessions of this machine in use for "
+                f"{WAIT:.0f} s (`limits: connections`). Try again later, or run fewer at a time."
+            )
+        if not told:
+            told = True
+            _LOG.warning(
+                "The connection %r has its %d sessions of this machine in use; waiting for one.",
+                name,
+                count,
+            )
+        time.sleep(_LOOK * random.uniform(0.5, 1.5))  # noqa: S311
+
+
+def _held(file: Path) -> int | None:
+    """The file locked, as its descriptor; None where somebody else has it."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Read-only, so that other users of this machine can lock it too.
+        opened = os.open(file, os.O_RDONLY | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise PermanentError(
+            f"Sessions are counted in {file.parent}, which cannot be used: {error.strerror}. Set "
+            "LAKE_HOME to a folder that can be written to."
+        ) from None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(opened)
+        return None
+    return opened
