@@ -24,7 +24,7 @@ PASSWORD = "gehe'im\\ \"1"
 
 @dataclass(frozen=True)
 class Database:
-    """`rows` gives what a SELECT gives; `words` translates types; `grant` gives a table's rights."""
+    """`rows` gives a SELECT's, `words` translates types, `grant` gives the rights on a table."""
 
     kind: str
     connection: Connection
