@@ -171,6 +171,7 @@ def _query_text(asset: Asset, spec: SourceSpec, settings: Settings) -> str | Non
 def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
     asset = work.asset
     table = source_table(asset, spec, work.params, work.settings)
+    table = replace(table, of=described_for(asset, spec, keys[0]))
     with open_source(work.settings, spec.connection) as source:
         drift = _drift(asset, table, source.describe(table))
         warning = drift if spec.on_drift == "warn" else None
@@ -181,7 +182,8 @@ def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple
             and asset.partitions is not None
             and asset.partitions.cadence == "daily"
         )
-        sorted_by = spec.order_by if constant else ()
+        ordered = spec.file is None and spec.api is None  # those come as they are
+        sorted_by = spec.order_by if constant and ordered else ()
         inspector = _inspector(work, sorted_by, () if warning else (drift,))
         for name, times in _parts_at_once(asset, spec, keys):
             one, span = _part(asset, spec, table, name, times)
@@ -206,16 +208,27 @@ def _parts_at_once(
     if asset.partitions is None:
         return [("", [""])]
     found = runs(asset.partitions, keys)
-    if spec.by_name:
+    if spec.by_name or _differ(asset, spec, found):
         return [(name, [time]) for name, times in found for time in times]
     return found
+
+
+def _differ(asset: Asset, spec: SourceSpec, found: Iterable[tuple[str, Sequence[str]]]) -> bool:
+    """Whether partitions that follow each other are asked for in other words: dlp-2025.07.01."""
+    if spec.described is None:
+        return False
+    asked = (
+        {repr(described_for(asset, spec, join(time, name))) for time in times}
+        for name, times in found
+    )
+    return any(len(words) > 1 for words in asked)
 
 
 def _part(
     asset: Asset, spec: SourceSpec, table: Table, name: str, times: Sequence[str]
 ) -> tuple[Table, Span | None]:
     """What one query reads: the rows of a name, where there is one, over times without a gap."""
-    table = replace(table, of=_filled_in(asset, spec, join(times[0], name)))
+    table = replace(table, of=described_for(asset, spec, join(times[0], name)))
     if name and spec.window and spec.window.name:
         table = replace(table, equal={spec.window.name: name})
     cadence = asset.partitions.cadence if asset.partitions else None
@@ -224,7 +237,7 @@ def _part(
     return table, Span(window(cadence, times[0])[0], window(cadence, times[-1])[1], cadence)
 
 
-def _filled_in(asset: Asset, spec: SourceSpec, key: str) -> Described | None:
+def described_for(asset: Asset, spec: SourceSpec, key: str) -> Described | None:
     """Files, an index or an API as the partition `key` asks for them: templates filled in."""
     if spec.described is None:
         return None

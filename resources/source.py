@@ -158,12 +158,14 @@ _MODULES = {
     "duckdb": "resources.duckdb_source",
     "elasticsearch": "resources.elasticsearch",
     "hana": "resources.hana",
+    "hdfs": "resources.hdfs_files",
     "hive": "resources.hive_source",
     "http": "resources.open_api",
     "mariadb": "resources.mariadb",
     "postgres": "resources.postgres",
     "sftp": "resources.sftp",
     "sqlserver": "resources.sqlserver",
+    "storage": "resources.storage",
     "tibero": "resources.jdbc",
 }
 

@@ -7,6 +7,7 @@ Here: finding what a name means and showing rows with personal data masked. Not 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,13 +68,25 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
 
 
 def _of_source(settings: Settings, asset: Asset, rows: int) -> pa.Table:
-    from lake_assets.materialise import source_table
+    from lake_assets.materialise import described_for, source_table
     from resources.source import open_source
 
     assert isinstance(asset.spec, SourceSpec)
     params = {name: param.default for name, param in asset.pipeline.spec.params.items()}
+    table = source_table(asset, asset.spec, params, settings)
+    table = replace(table, of=described_for(asset, asset.spec, _last_key(asset)))
     with open_source(settings, asset.spec.connection) as source:
-        return source.peek(source_table(asset, asset.spec, params, settings), rows)
+        return source.peek(table, rows)
+
+
+def _last_key(asset: Asset) -> str:
+    """The last partition that there can be, for the templates of files, an index or an API."""
+    from lake_assets.partitions import definition
+
+    known = definition(asset.partitions)
+    if known is None or asset.partitions is None:
+        return ""
+    return known.get_last_partition_key() or asset.partitions.first
 
 
 def _of_store(

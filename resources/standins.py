@@ -1,0 +1,52 @@
+"""Services that a development environment does not have, served by this process in their place.
+
+Here: starting one when a connection with `options: {standin: module:function}` is opened, once a
+process. Not here: what it answers; the function (it gets the settings, it gives the address) is
+named by the environment, so that nothing here knows it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from resources.errors import PermanentError
+from resources.settings import Connection, Settings
+
+OPTION = "standin"
+
+#: Process, stand-in and sample → its address.
+_started: dict[tuple[int, str, object], str] = {}
+
+
+def behind(settings: Settings, connection: Connection) -> Connection:
+    """The connection, to the stand-in that it names, where it names one.
+
+    The port is a free one: a fixed one could be another program's, and the server of another
+    process would end with that. The path of the url stays.
+    """
+    named = connection.options.get(OPTION)
+    if named is None:
+        return connection
+    key = (os.getpid(), str(named), settings.sample)  # none survives a fork
+    if key not in _started:
+        _started[key] = _function(str(named))(settings)
+    url = _started[key] + urlsplit(connection.url or "").path
+    options = {name: value for name, value in connection.options.items() if name != OPTION}
+    return connection.model_copy(update={"url": url, "options": options})
+
+
+def _function(named: str) -> Callable[[Settings], str]:
+    module, _, name = named.partition(":")
+    try:
+        found: Any = getattr(importlib.import_module(module), name)
+    except (ImportError, ValueError, AttributeError):
+        raise PermanentError(
+            f"The environment names the stand-in {named!r}, and there is none; write "
+            "`standin: module:function`."
+        ) from None
+    started: Callable[[Settings], str] = found
+    return started
