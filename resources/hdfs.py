@@ -101,6 +101,11 @@ class Hdfs:
         self.urls = [url.strip() for url in (connection.url or "").split(";") if url.strip()]
         self._client = _Client(";".join(self.urls), self.user, (_CONNECT_SECONDS, seconds))
 
+    @property
+    def shown(self) -> list[str]:
+        """Its addresses, without a password that somebody may have put in."""
+        return [_shown(url) for url in self.urls]
+
     def status(self, path: str) -> Status | None:
         found = self._do(path, lambda: self._client.status(path, strict=True), none=True)
         return None if found is None else _status("", found)
@@ -216,8 +221,9 @@ class Hdfs:
                     "that the NameNode runs, then run again."
                 )
             return TransientError(
-                f"{where}: the connection to a DataNode broke at {path}: {_network(error)}. "
-                "Check that the DataNodes run and can be reached from here, then run again."
+                f"{where}: the connection to the DataNode {_host(error)} broke at {path}: "
+                f"{_network(error)}. Check that the DataNodes run and can be reached from here by "
+                "the names that the NameNode gives them, then run again."
             )
         kind, said = getattr(error, "exception", None), _first_line(error)
         if kind == "StandbyException":
@@ -425,6 +431,10 @@ def _datanode(error: requests.RequestException, urls: list[str]) -> bool:
     """Whether it was a DataNode, whose address a NameNode gave, that failed."""
     at = urlsplit(error.request.url or "").netloc if error.request is not None else ""
     return bool(at) and at not in {urlsplit(url).netloc for url in urls}
+
+
+def _host(error: requests.RequestException) -> str:
+    return urlsplit(error.request.url or "").netloc if error.request is not None else "(unknown)"
 
 
 _PERMISSION = re.compile(
