@@ -20,7 +20,7 @@ from lake_assets.partitions import consecutive, input_keys, runs
 from lake_assets.pipeline import Asset, Elsewhere, Input, window_kind
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
-from lake_assets.spec import Columns, DatasetSpec, ModelSpec, SourceSpec
+from lake_assets.spec import Columns, DatasetSpec, DeliverySpec, ModelSpec, SourceSpec
 from resources.described import Described
 from resources.errors import NotYetError, PermanentError
 from resources.frames import lake_type
@@ -114,6 +114,10 @@ def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]
         return _source(work, spec, keys)
     if isinstance(spec, ModelSpec):
         return _models(work, spec, keys)
+    if isinstance(spec, DeliverySpec):
+        from lake_assets.delivering import deliveries
+
+        return deliveries(work, keys)
     if spec.predict:
         return _each(work, keys, _predicted)
     if spec.steps:
@@ -207,7 +211,7 @@ def _parts_at_once(
     """Name and times of each reading: a run of partitions, or one where names ask for it."""
     if asset.partitions is None:
         return [("", [""])]
-    found = runs(asset.partitions, keys)
+    found = list(runs(asset.partitions, keys))
     if spec.by_name or _differ(asset, spec, found):
         return [(name, [time]) for name, times in found for time in times]
     return found
@@ -332,7 +336,7 @@ def _hive(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iter
     asset, schema = work.asset, arrow_schema(spec.columns)
     reads, asked = {}, inputs_of(work, key)
     for alias, name in spec.named_inputs.items():
-        upstream, parts = work.catalogue[name], _parts(work, name, asked[name])
+        upstream, parts = work.catalogue[name], parts_of(work, name, asked[name])
         folders = zip(map(registration.part_of, parts), work.store.folders(parts), strict=True)
         table = registration.hive_table(upstream, work.settings)
         reads[alias] = hive_engine.Read(table, hive_engine.visible(upstream), dict(folders))
@@ -416,7 +420,7 @@ def _selected(
     of_hive = isinstance(spec, DatasetSpec) and spec.engine == "hive"
     for alias, name in work.asset.inputs.items():
         upstream = work.catalogue[name]
-        parts = _parts(work, name, asked[name])
+        parts = parts_of(work, name, asked[name])
         views[alias] = sql_engine.View(
             files=work.store.files(parts),
             columns=hive_engine.visible(upstream) if of_hive else list(upstream.columns),
@@ -441,7 +445,7 @@ def _spill(work: Work) -> Path:
     return work.settings.home / "tmp"
 
 
-def _parts(work: Work, name: str, keys: Sequence[str]) -> list[Partition]:
+def parts_of(work: Work, name: str, keys: Sequence[str]) -> list[Partition]:
     """The partitions `keys` of an input; NotYetError where there are none to read."""
     upstream = work.catalogue[name]
     parts = [partition(upstream, one) for one in keys]
@@ -484,7 +488,7 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
 
     def reader(asset_key: str, keys: list[str]) -> Callable[[], pa.Table]:
         def read() -> pa.Table:
-            upstream, parts = work.catalogue[asset_key], _parts(work, asset_key, keys)
+            upstream, parts = work.catalogue[asset_key], parts_of(work, asset_key, keys)
             declared = [*upstream.columns, *parts[0].values]
             return work.store.read(parts, declared if isinstance(upstream, Elsewhere) else None)
 
@@ -599,7 +603,7 @@ def _predicted(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) ->
     assert spec.predict is not None
     predict, asset = spec.predict, work.asset
     model, source = asset.inputs[predict.model], work.catalogue[asset.inputs[predict.rows]]
-    row = work.store.read(_parts(work, model, [key]))
+    row = work.store.read(parts_of(work, model, [key]))
     scorer = champion_of(asset.key, model, row, key, Registry(work.settings))
     made = {predict.score, predict.version}
     names = dict.fromkeys([*(name for name in spec.columns if name not in made), *scorer.features])
