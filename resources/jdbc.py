@@ -248,7 +248,7 @@ class JdbcTables(DbapiTables):
 
     def _moment(self, field: Field, window: Window, span: Span, instant: bool) -> str:
         if window.kind == "yyyymmdd":
-            return field.sql
+            return f"CAST({field.sql} AS VARCHAR(40))"
         moment = self._words.seoul.format(field.sql) if instant else field.sql
         form = "YYYY-MM-DD HH24" if span.cadence == "hourly" else "YYYY-MM-DD"
         return self._words.day.format(moment, form)

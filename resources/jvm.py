@@ -120,7 +120,9 @@ def driver(where: str, jar: str | None, name: str) -> Any:
         )
     jpype = java(where)
     try:
-        return _driver(str(path), name)
+        made = _driver(str(path), name)
+        if isinstance(made, jpype.JClass("java.sql.Driver")):
+            return made
     except jpype.JException as error:
         kind = type(error).__name__.rpartition(".")[2]
         if kind == "ClassNotFoundException":
@@ -130,6 +132,7 @@ def driver(where: str, jar: str | None, name: str) -> Any:
         raise PermanentError(
             f"{where}: the driver {name} of {jar} cannot be loaded ({kind}).{newer}"
         ) from None
+    raise PermanentError(f"{where}: {name} of {jar} is no JDBC driver; {_drivers(path, name)}")
 
 
 @cache

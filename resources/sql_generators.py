@@ -158,9 +158,11 @@ class OracleGenerator(Oracle.Generator):  # type: ignore[misc, valid-type]
         return f"{self.sql(moved)} + INTERVAL '{count}' {unit}(9)"
 
     def boolean_sql(self, node: exp.Boolean) -> str:
-        truth = int(bool(node.this))
-        condition = isinstance(node.parent, exp.And | exp.Or | exp.Not | exp.Paren)
-        return f"1 = {truth}" if condition else str(truth)
+        # As a condition there is none; beside a column of booleans there must be TRUE, too.
+        truth, condition = bool(node.this), exp.And | exp.Or | exp.Not | exp.Paren
+        if isinstance(node.parent, condition):
+            return f"1 = {int(truth)}"
+        return "TRUE" if truth else "FALSE"
 
     TRANSFORMS = {  # noqa: RUF012 - sqlglot's way
         **Oracle.Generator.TRANSFORMS,

@@ -22,6 +22,7 @@ from tests.bench import (
     extraction,
     graph,
     hive_read,
+    jdbc_read,
     memory,
     pandas_peer,
     preps,
@@ -38,6 +39,7 @@ CASES = {
     "hdfs": publish_hdfs.run,
     "hive": hive_read.run,
     "dbapi": dbapi_read.run,
+    "jdbc": jdbc_read.run,
     "preps": preps.run,
 }
 

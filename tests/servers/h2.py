@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class H2Server:
     port: int
     process: subprocess.Popen[bytes]
     host: str = "127.0.0.1"
+    owners: dict[str, Any] = field(default_factory=dict)
 
     def url(self, database: str) -> str:
         return f"jdbc:h2:tcp://{self.host}:{self.port}/./{database};MODE=Oracle"
@@ -59,12 +60,13 @@ class H2Server:
         words = jvm.java("H2").JClass("java.util.Properties")()
         words.setProperty("user", OWNER)
         words.setProperty("password", WORD)
-        return driver.connect(self.url(database) + ";WRITE_DELAY=0", words)
+        return driver.connect(self.url(database) + ";WRITE_DELAY=0;DB_CLOSE_DELAY=-1", words)
 
     def execute(self, database: str, *statements: str) -> list[list[str | None]]:
         """Run statements; what the last gives, each value in the driver's own words."""
-        with closing(self.connect(database)) as opened:
-            asked = opened.createStatement()
+        if database not in self.owners:
+            self.owners[database] = self.connect(database)
+        with closing(self.owners[database].createStatement()) as asked:
             rows = []
             for statement in statements:
                 if asked.execute(statement):
@@ -81,6 +83,7 @@ class H2Server:
         self.process = _started(self.folder, self.port)
 
     def kill(self) -> None:
+        self.owners.clear()
         self.process.kill()
         self.process.wait()
 
