@@ -20,10 +20,11 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from lake_assets import record, steps, versions
+from lake_assets import delivery, record, steps, versions
 from lake_assets.partitions import definition, mapping, previous
-from lake_assets.pipeline import Asset, Elsewhere, Input, Pipeline, elsewhere
-from lake_assets.spec import DatasetSpec, ModelSpec, SourceSpec
+from lake_assets.pipeline import Asset, Delivered, Elsewhere, Input, Pipeline, elsewhere
+from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, SourceSpec
+from resources.deliver import kind_of
 from resources.described import shown
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.io_manager import PARTITION_COLUMN
@@ -235,6 +236,9 @@ def _kinds(asset: Asset) -> set[str]:
         return {asset.spec.connection, "parquet"}
     if isinstance(asset.spec, ModelSpec):
         return {"scikitlearn", "mlflow"}
+    if isinstance(asset.spec, DeliverySpec):
+        target = asset.spec.target
+        return {asset.spec.connection, getattr(target, "format", kind_of(target))}
     if asset.spec.predict:
         return {"mlflow", "parquet"}
     if asset.spec.steps:
@@ -259,8 +263,10 @@ def _metadata(asset: Asset) -> dict[str, Any]:
     }
     lake: dict[str, Any] = {
         "lake/title": asset.spec.title,
-        "dagster/column_schema": record.column_schema(asset.spec.columns),
+        "dagster/column_schema": record.column_schema(asset.columns),
     }
+    if isinstance(asset, Delivered):
+        lake["lake/target"] = delivery.declared(asset)
     if isinstance(asset.spec, SourceSpec):
         lake["lake/source"] = f"{asset.spec.connection}: {_table(asset.spec)}"
     lake |= _partition_column(asset)
@@ -278,6 +284,8 @@ def _freshness(asset: Asset) -> dg.FreshnessPolicy | None:
 
 
 def _check_specs(asset: Asset, partitions_def: Any) -> Iterator[dg.AssetCheckSpec]:
+    if asset.kind == "delivery":
+        return  # the gates were those of what is delivered
     key = asset_key(asset.key)
     yield dg.AssetCheckSpec(
         name=record.GATES,
@@ -346,7 +354,7 @@ def used_params(asset: Asset) -> list[str]:
     if isinstance(spec, SourceSpec):
         text = f"{spec.filter or ''} {spec.query or ''} {spec.local_query or ''} "
         return [name for name in declared if f":{name}" in text]
-    if isinstance(spec, DatasetSpec) and spec.predict:
+    if isinstance(spec, DeliverySpec) or (isinstance(spec, DatasetSpec) and spec.predict):
         return []
     if isinstance(spec, DatasetSpec) and (spec.sql or spec.steps):
         return [name for name in declared if f"${name}" in (spec.sql or "")]
@@ -423,7 +431,7 @@ def _run(
             metadata = (
                 _renamed(
                     record.materialisation_metadata(
-                        outcome, asset.spec.columns, route, made_from[outcome.key]
+                        outcome, asset.columns, route, made_from[outcome.key]
                     ),
                     partitioned=asset.partitions is not None,
                 )
@@ -472,7 +480,7 @@ def _with_lineage(context: dg.AssetExecutionContext, work: Work, done: list[_Don
         return done
     asset = work.asset
     try:
-        told = record.column_lineage(lineage_of(asset, work.catalogue), asset.spec.columns)
+        told = record.column_lineage(lineage_of(asset, work.catalogue), asset.columns)
     except Exception as error:
         context.log.warning(f"The lineage of {asset.key} is not known: {error!r}")
         return done
@@ -581,6 +589,8 @@ def _one_by_one(
 
 
 def _sides(asset: Asset) -> list[str]:
+    if asset.kind == "delivery":
+        return []
     return [record.GATES, record.CHECKS] if has_checks(asset) else [record.GATES]
 
 

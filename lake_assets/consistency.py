@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from lake_assets import steps
+from lake_assets import delivery, steps
 from lake_assets.declared_origins import check_origins
 from lake_assets.models import declared
 from lake_assets.partition_spec import Partitions
@@ -21,6 +21,7 @@ from lake_assets.pipeline import (
     QUERY_NAMES,
     WINDOW_TYPES,
     Asset,
+    Delivered,
     Elsewhere,
     Input,
     Pipeline,
@@ -33,7 +34,7 @@ from lake_assets.pipeline import (
     window_kind,
 )
 from lake_assets.signature import check_signature, function_of
-from lake_assets.spec import DatasetSpec, ModelSpec, Rules, SourceSpec
+from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, Rules, SourceSpec
 from resources.partition import Cadence
 from resources.settings import CONNECTIONS
 from resources.yamlfile import Mistake, Place, YamlFile, nearest
@@ -157,6 +158,8 @@ def _check_cycles(everything: Sequence[Asset], by_key: Mapping[str, Asset]) -> I
 
 
 def _input_place(asset: Asset, key: str) -> Place:
+    if isinstance(asset.spec, DeliverySpec):
+        return ("from",)
     inputs = [] if isinstance(asset.spec, SourceSpec) else asset.spec.inputs
     if isinstance(inputs, dict):
         named = asset.inputs.items()
@@ -182,11 +185,15 @@ def _check_formerly(everything: Sequence[Asset], by_key: Mapping[str, Input]) ->
 
 def _check_asset(asset: Asset, today: date) -> Iterator[Mistake]:
     spec = asset.spec
-    yield from _check_partitions(asset, today)
-    yield from _undeclared(asset, ("order_by",), spec.order_by)
     if asset.run.runner == "docker" and not asset.run.image:
         place = (*asset.place, "run") if spec.run else ("run",)
         yield asset.pipeline.file.mistake(place, "run: runner docker needs an image")
+    if isinstance(asset, Delivered):
+        yield from delivery.check(asset)
+    if isinstance(spec, DeliverySpec):
+        return
+    yield from _check_partitions(asset, today)
+    yield from _undeclared(asset, ("order_by",), spec.order_by)
     for section in ("gates", "checks"):
         yield from _check_rules(asset, section, getattr(spec, section))
     if isinstance(spec, SourceSpec):

@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 
 from lake_assets.edge import ROWS, Confidence, Origin, Origins, along
 from lake_assets.lineage_sql import SelectLineage, Unreadable, select_lineage
-from lake_assets.pipeline import Asset, Input
+from lake_assets.pipeline import Asset, Delivered, Input
 from lake_assets.spec import DatasetSpec, ModelSpec, Predict, SourceSpec, StepSpec
 from resources.errors import LakeError
 from resources.sql import DIALECTS
@@ -69,6 +69,8 @@ def lineage_of(asset: Input, catalogue: Mapping[str, Input]) -> Lineage:
     spec = asset.spec
     if isinstance(spec, SourceSpec):
         return _of_source(asset, spec)
+    if isinstance(asset, Delivered):
+        return _of_delivery(asset)
     if isinstance(spec, ModelSpec):
         return _of_model(asset, spec, catalogue)
     if not isinstance(spec, DatasetSpec):
@@ -85,6 +87,18 @@ def lineage_of(asset: Input, catalogue: Mapping[str, Input]) -> Lineage:
         if column.from_ is not None
     }
     return replace(found, columns={**found.columns, **declared})
+
+
+def _of_delivery(asset: Delivered) -> Lineage:
+    """Each column as it is; a partition's own comes of nothing that has a name."""
+    key, known = asset.spec.from_, asset.source.columns if asset.source else {}
+    columns = {
+        there: Made(
+            frozenset([Origin(key, name, "identity")]) if name in known else _NOTHING, "declared"
+        )
+        for name, (there, _) in asset.taken.items()
+    }
+    return Lineage(columns, _NOTHING, frozenset([Origin(key, ROWS, "identity")]))
 
 
 def _declared(text: str) -> Origin:

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from lake_assets.consistency import check
-from lake_assets.pipeline import ZONE, Pipeline
+from lake_assets.pipeline import ZONE, Pipeline, with_delivered
 from lake_assets.spec import PipelineSpec
 from resources.yamlfile import Mistake, Mistakes, YamlFile, shown_path
 
@@ -54,6 +54,7 @@ def read_pipelines(
         except Mistakes as error:
             mistakes.extend(error.mistakes)
             broken.append(file)
+    pipelines = with_delivered(pipelines)
     mistakes.extend(check(pipelines, broken, today or datetime.now(ZONE).date()))
     return pipelines, sorted(set(mistakes))
 

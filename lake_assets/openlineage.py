@@ -14,7 +14,7 @@ from lake_assets.edge import ROWS, Kind, Origin
 from lake_assets.lineage import Lineage
 from lake_assets.lineage_graph import Graph
 from lake_assets.pipeline import Asset, Input
-from lake_assets.spec import ModelSpec, SourceSpec
+from lake_assets.spec import DeliverySpec, ModelSpec, SourceSpec
 from resources.sql import DIALECTS
 
 #: Who says it, as the standard wants a URI.
@@ -68,6 +68,8 @@ def _job_facets(asset: Asset) -> dict[str, Any]:
         return _sql(spec.query, dialect) if spec.query else {}
     if isinstance(spec, ModelSpec):
         return _sql(spec.examples, "duckdb")
+    if isinstance(spec, DeliverySpec):
+        return {}
     return _sql(spec.sql, spec.engine) if spec.sql else {}
 
 

@@ -7,7 +7,7 @@ here: finding and reading files (`loader.py`) and what may stand in them (`consi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 from lake_assets.partition_spec import Partitions
 from lake_assets.spec import (
     Columns,
+    ColumnSpec,
     DatasetSpec,
+    DeliverySpec,
     ElsewhereSpec,
     ModelSpec,
     PipelineSpec,
@@ -37,12 +39,13 @@ QUERY_NAMES = ("start", "end")
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One folder with its file, read."""
+    """One folder with its file, read. `delivered`: what its deliveries deliver, of any file."""
 
     name: str
     folder: Path
     file: YamlFile
     spec: PipelineSpec
+    delivered: Mapping[str, Input] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Input:
     layer: str
     name: str
     key: str
-    spec: SourceSpec | DatasetSpec | ModelSpec | ElsewhereSpec
+    spec: SourceSpec | DatasetSpec | ModelSpec | DeliverySpec | ElsewhereSpec
     partitions: Partitions | None
     place: Place
 
@@ -89,14 +92,16 @@ class Elsewhere(Input):
 class Asset(Input):
     """One asset of a file with what the file's own defaults make of it."""
 
-    spec: SourceSpec | DatasetSpec | ModelSpec
+    spec: SourceSpec | DatasetSpec | ModelSpec | DeliverySpec
     owner: str
     run: Run
 
     @property
-    def kind(self) -> Literal["source", "dataset", "model"]:
+    def kind(self) -> Literal["source", "dataset", "model", "delivery"]:
         if isinstance(self.spec, SourceSpec):
             return "source"
+        if isinstance(self.spec, DeliverySpec):
+            return "delivery"
         return "model" if isinstance(self.spec, ModelSpec) else "dataset"
 
     @property
@@ -109,8 +114,36 @@ class Asset(Input):
         return self.spec.task_id or self.key.replace("/", "__")
 
 
+@dataclass(frozen=True)
+class Delivered(Asset):
+    """A delivery, with the columns and partitions of `source`; None: there is no such asset."""
+
+    spec: DeliverySpec
+    source: Input | None = None
+
+    @cached_property
+    def taken(self) -> dict[str, tuple[str, ColumnSpec]]:
+        """Column of the lake → its name in the target, and what it is; a partition's are last."""
+        if self.source is None:
+            return {}
+        known = dict(self.source.columns)
+        if self.source.partitions:
+            kinds = {"DATE": "date", "VARCHAR": "string"}
+            known |= {
+                name: ColumnSpec(type=kinds[kind], nullable=False)
+                for name, kind in self.source.partitions.columns.items()
+            }
+        names = self.spec.names or {name: name for name in known}
+        return {name: (there, known[name]) for name, there in names.items() if name in known}
+
+    @property
+    def columns(self) -> Columns:
+        """By their names in the target."""
+        return dict(self.taken.values())
+
+
 def assets(pipeline: Pipeline) -> list[Asset]:
-    """The assets of a file in its order, sources first."""
+    """The assets of a file in its order, sources first, deliveries last."""
     spec = pipeline.spec
     found: list[Asset] = []
     sections: Iterable[tuple[str, str, Mapping[str, SourceSpec | DatasetSpec | ModelSpec]]]
@@ -135,7 +168,41 @@ def assets(pipeline: Pipeline) -> list[Asset]:
                     place=(section, name),
                 )
             )
-    return found
+    return [*found, *(_delivered(pipeline, name, one) for name, one in spec.deliveries.items())]
+
+
+def _delivered(pipeline: Pipeline, name: str, spec: DeliverySpec) -> Delivered:
+    source = pipeline.delivered.get(spec.from_)
+    return Delivered(
+        pipeline=pipeline,
+        layer="out",
+        name=name,
+        key=f"out/{spec.connection}/{name}",
+        spec=spec,
+        partitions=source.partitions if source else None,
+        owner=spec.owner or pipeline.spec.owner,
+        run=_run(pipeline.spec.run, spec.run),
+        place=("deliveries", name),
+        source=source,
+    )
+
+
+def with_delivered(pipelines: Sequence[Pipeline]) -> list[Pipeline]:
+    """The same pipelines, each with what its deliveries deliver, whichever file makes it."""
+    if not any(pipeline.spec.deliveries for pipeline in pipelines):
+        return list(pipelines)
+    every = catalogue(pipelines)
+    return [
+        replace(
+            pipeline,
+            delivered={
+                one.from_: every[one.from_]
+                for one in pipeline.spec.deliveries.values()
+                if one.from_ in every
+            },
+        )
+        for pipeline in pipelines
+    ]
 
 
 def elsewhere(pipeline: Pipeline) -> list[Elsewhere]:

@@ -62,7 +62,7 @@ def connect(settings: Settings) -> HiveConnection:
 
 def prepare(asset: Input, settings: Settings, store: Store) -> Prepared | None:
     """Before anything is written: the table is there and fits. None where Hive is not told."""
-    if settings.store.hive is None:
+    if settings.store.hive is None or asset.layer == "out":
         return None
     store.make(asset.layer, asset.name)
     with connect(settings) as hive:

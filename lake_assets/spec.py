@@ -39,11 +39,21 @@ from lake_assets.words import (
     iso_date,
     shape,
 )
+from resources.deliver import FileTarget, IndexTarget, TableTarget, Target
 from resources.described import ApiSource, Described, FileSource, IndexSource
 from resources.settings import CONNECTIONS
 from resources.types import ColumnType, parse_type
 
 Pii = Literal["none", "masked", "secret"]
+
+#: An asset that a file makes: what can be read, and deliveries.
+MadeName = Annotated[
+    str,
+    Match(
+        r"((raw|prep|model)|out/[a-z][a-z0-9_]*)/[a-z][a-z0-9_]*",
+        "write an asset as raw/<table>, prep/<dataset>, out/<connection>/<name> …",
+    ),
+]
 
 #: A column of an asset, as lineage names it.
 Origin = Annotated[
@@ -212,7 +222,7 @@ class Schedule(Strict):
         description="five fields, Asia/Seoul: '0 6 * * *'; or @once: Airflow runs it a single "
         "time, and Dagster has a job without a schedule"
     )
-    assets: list[AssetName] | None = Field(
+    assets: list[MadeName] | None = Field(
         None,
         min_length=1,
         description="assets of this file; all that share the job's partitions by default",
@@ -239,18 +249,21 @@ class Window(Strict):
     )
 
 
-class _Made(Strict):
+class _Named(Strict):
     title: Text = Field(description="the name people read, in Korean")
     description: str = ""
-    partitions: PartitionsField | None = Field(None, description="the file's by default")
-    gates: Gates = Field(default_factory=Gates)
-    checks: Checks = Field(default_factory=Checks)
     owner: Owner | None = Field(None, description="the file's by default")
     task_id: Annotated[str, Match(r"[A-Za-z0-9_.-]{1,250}", "not an Airflow task id")] | None = (
         Field(None, description="the Airflow task id to keep from an old DAG")
     )
-    formerly: list[AssetName] = Field([], description="keys it had before a rename")
+    formerly: list[MadeName] = Field([], description="keys it had before a rename")
     run: Run | None = None
+
+
+class _Made(_Named):
+    partitions: PartitionsField | None = Field(None, description="the file's by default")
+    gates: Gates = Field(default_factory=Gates)
+    checks: Checks = Field(default_factory=Checks)
 
 
 class _Asset(_Made):
@@ -636,6 +649,72 @@ MODEL_COLUMNS: Columns = {
 }
 
 
+class DeliverySpec(_Named):
+    """Data written out of the lake, out/<connection>/<name>: each partition of an asset for itself.
+
+    It has the partitions of the asset. Nothing of it is kept in the lake but its history.
+    """
+
+    model_config = either("table", "file", "index")
+
+    from_: AssetName = Field(alias="from", description="the asset that is delivered: prep/x")
+    connection: str = Field(
+        description="a connection of the environment, for example postgres",
+        json_schema_extra={"enum": list(CONNECTIONS)},
+    )
+    names: dict[ColumnName, Text] | None = Field(
+        None,
+        alias="columns",
+        min_length=1,
+        description="column of the lake: its name there, {customer: 거래처}; by default all "
+        "columns, the partition's last, by their own names",
+    )
+    table: TableTarget | None = Field(None, description="a table that is there")
+    file: FileTarget | None = Field(None, description="a file on SFTP, on HDFS, in a folder")
+    index: IndexTarget | None = Field(None, description="an index of Elasticsearch")
+
+    @model_validator(mode="after")
+    def _one(self) -> DeliverySpec:
+        if len([one for one in (self.table, self.file, self.index) if one is not None]) != 1:
+            raise ValueError("give either table or file or index")
+        return self
+
+    @property
+    def target(self) -> Target:
+        found = self.table or self.file or self.index
+        assert found is not None
+        return found
+
+    @property
+    def inputs(self) -> list[str]:
+        return [self.from_]
+
+    @property
+    def named_inputs(self) -> dict[str, str]:
+        return {self.from_.split("/")[-1]: self.from_}
+
+    @property
+    def offsets(self) -> dict[str, tuple[int, int]]:
+        return {}
+
+    @property
+    def columns(self) -> Columns:
+        """Its own: none. Those that it delivers are the asset's (`pipeline.Delivered`)."""
+        return {}
+
+    @property
+    def partitions(self) -> None:
+        return None
+
+    @property
+    def gates(self) -> Gates:
+        return Gates()
+
+    @property
+    def checks(self) -> Checks:
+        return Checks()
+
+
 class ElsewhereSpec(Strict):
     """An asset in the store that a dataset reads and no pipeline file of this code location makes:
     another location's, or one written by hand in an assets.py."""
@@ -673,6 +752,9 @@ class PipelineSpec(Strict):
     sources: dict[Name, SourceSpec] = Field({})
     datasets: dict[Name, DatasetSpec] = Field({})
     models: dict[Name, ModelSpec] = Field({})
+    deliveries: dict[Name, DeliverySpec] = Field(
+        {}, description="what is written out of the lake, each as out/<connection>/<name>"
+    )
     elsewhere: dict[AssetName, ElsewhereSpec] = Field(
         {},
         description="inputs that no pipeline file of this code location makes, by key: those of "
@@ -681,8 +763,8 @@ class PipelineSpec(Strict):
 
     @model_validator(mode="after")
     def _sound(self) -> PipelineSpec:
-        if not self.sources and not self.datasets and not self.models:
-            raise ValueError("a pipeline has sources, datasets or models")
+        if not (self.sources or self.datasets or self.models or self.deliveries):
+            raise ValueError("a pipeline has sources, datasets, models or deliveries")
         return self
 
     @field_validator("schedules")

@@ -25,7 +25,8 @@ from sqlglot.errors import SqlglotError
 from lake_assets import hive_engine, steps
 from lake_assets.loader import read_pipelines
 from lake_assets.pipeline import QUERY_NAMES, Asset, Input, Pipeline, assets, catalogue
-from lake_assets.spec import DatasetSpec, ModelSpec, Param, SourceSpec, StepSpec
+from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, Param, SourceSpec, StepSpec
+from resources.deliver import MODULES, kind_of
 from resources.errors import PermanentError
 from resources.settings import Settings
 from resources.sql import DIALECTS
@@ -96,6 +97,8 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
         elif all(key in by_key for key in asset.inputs.values()):
             if isinstance(asset.spec, ModelSpec):
                 mistakes.extend(_model(asset, asset.spec, by_key))
+            elif isinstance(asset.spec, DeliverySpec):
+                mistakes.extend(_delivery(asset, asset.spec, settings))
             elif asset.spec.steps is not None:
                 mistakes.extend(_stepped(asset, asset.spec, asset.spec.steps, by_key))
             elif asset.spec.sql is not None:
@@ -347,6 +350,22 @@ def _lake_type(kind: str) -> str:
     if kind.startswith("DECIMAL"):
         return parse_type(kind.lower()).name
     return names.get(kind, kind)
+
+
+# --- deliveries ----------------------------------------------------------------------------------
+
+
+def _delivery(asset: Asset, spec: DeliverySpec, settings: Settings | None) -> Iterator[Mistake]:
+    """Whether its connection is one that takes such a target."""
+    if settings is None or spec.connection not in settings.connections:
+        return
+    kind, target = settings.connections[spec.connection].kind, kind_of(spec.target)
+    takes = MODULES.get(target, {})
+    if kind not in takes:
+        what = f"the connection {spec.connection!r} is of kind {kind} in {settings.env!r}, to "
+        what += f"which no {target} is delivered"
+        cure = f"a {target} goes to {' or '.join(sorted(takes)) or 'nothing yet'}"
+        yield asset.mistake(("connection",), what, cure)
 
 
 # --- sources -------------------------------------------------------------------------------------
@@ -668,6 +687,8 @@ def _used(asset: Asset) -> Iterable[str]:
     if isinstance(spec, SourceSpec):
         texts = filter(None, (spec.filter, spec.query, spec.local_query))
         return {m[1] for text in texts for m in _PLACEHOLDER.finditer(text) if m[1]}
+    if isinstance(spec, DeliverySpec):
+        return ()
     sql = spec.examples if isinstance(spec, ModelSpec) else spec.sql
     used = set(re.findall(r"\$(\w+)", sql or ""))
     code = spec.fit if isinstance(spec, ModelSpec) else spec.transform

@@ -108,7 +108,8 @@ def _each(selection: Sequence[str], act: bool) -> Iterator[_Found]:
             f"The environment {settings.env!r} registers nothing in Hive (store.hive is null); "
             "choose another by --env, or name a connection there."
         )
-    known = {one.key: one for line in load_pipelines(pipeline_folders()) for one in assets(line)}
+    every = (one for line in load_pipelines(pipeline_folders()) for one in assets(line))
+    known = {one.key: one for one in every if one.kind != "delivery"}
     chosen = _selected(selection) if selection else set(known)
     by_hand = sorted(chosen - known.keys())
     if selection and by_hand:

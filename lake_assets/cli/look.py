@@ -94,7 +94,7 @@ def _assets(pipeline: Pipeline) -> Iterator[dict[str, Any]]:
             "partitions": _partitions(asset.partitions),
             "from": _from(asset),
             "owner": asset.owner,
-            "columns": {name: column.type for name, column in asset.spec.columns.items()},
+            "columns": {name: column.type for name, column in asset.columns.items()},
         }
     if (pipeline.folder / "assets.py").exists():
         yield from _hand_written(pipeline)

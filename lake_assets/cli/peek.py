@@ -46,6 +46,8 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
     known = {}
     for pipeline in load_pipelines(pipeline_folders()):
         for asset in assets(pipeline):
+            if asset.kind == "delivery":
+                continue  # it lies where it was delivered
             known[asset.key] = asset
             if isinstance(asset.spec, SourceSpec):
                 known[f"src/{asset.spec.connection}/{asset.name}"] = asset

@@ -74,7 +74,8 @@ def run_command(
     wanted = targets(graph, Ask(selection, partition, start, end, force))
     with open_instance(settings) as instance:
         if dry_run:
-            show_plan(plan(graph, history_of(settings, instance, graph), wanted), as_json)
+            found = plan(graph, history_of(settings, instance, graph), wanted)
+            show_plan(found, as_json, _overwritten(found))
             return
         story = carry_out_aloud(settings, instance, location, wanted, verbose, as_json)
     if as_json:
@@ -284,10 +285,33 @@ def _shown(step: Step) -> str:
     return f"{names}  {short(step.partitions, step.definition)}".rstrip()
 
 
-def show_plan(found: Plan, as_json: bool) -> None:
+def _overwritten(found: Plan) -> dict[str, list[str]]:
+    """Of each delivery that would run: what it overwrites outside of the lake, and where."""
+    units = [unit for wave in found.waves for step in wave for unit in step.units]
+    if not any(key.path[0] == "out" for key, _ in units):
+        return {}
+    from lake_assets.delivery import overwrites
+    from lake_assets.loader import load_pipelines, pipeline_folders
+    from lake_assets.pipeline import Delivered, assets
+
+    every = {one.key: one for line in load_pipelines(pipeline_folders()) for one in assets(line)}
+    told: dict[str, list[str]] = {}
+    for key, partition in units:
+        asset = every.get(key.to_user_string())
+        if isinstance(asset, Delivered):
+            told.setdefault(asset.key, []).append(overwrites(asset, partition))
+    return told
+
+
+def show_plan(
+    found: Plan, as_json: bool, overwritten: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """`overwritten`: delivery → what of the systems outside it overwrites."""
+    overwritten = overwritten or {}
     if as_json:
         waves = [[step_document(step) for step in wave] for wave in found.waves]
-        say_json({"waves": waves, "skipped": [skip_document(skip) for skip in found.skipped]})
+        skipped = [skip_document(skip) for skip in found.skipped]
+        say_json({"waves": waves, "skipped": skipped, "overwrites": overwritten})
         return
     screen = console()
     from lake_assets.plan import short
@@ -306,6 +330,10 @@ def show_plan(found: Plan, as_json: bool) -> None:
         show_table(screen, ("run", "asset", "partitions", "because"), rows)
     else:
         screen.print("Nothing would run.")
+    for name, places in overwritten.items():
+        screen.print(f"\n{name} would overwrite", markup=False)
+        for place in [*places[:10], *([f"… and {len(places) - 10} more"] if places[10:] else [])]:
+            screen.print(f"  {place}", markup=False)
     show_skipped(screen, found.skipped)
 
 
