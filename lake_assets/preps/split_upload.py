@@ -1,8 +1,8 @@
 """A large local file into HDFS in parts: `part-00000`, `part-00001`, …, resumable, each verified.
 
-Here: function 46: where a file is cut, which parts are there already, sending the others. Not here:
-how a file system keeps and proves bytes (`resources/hdfs_store.py`, `folder_store.py`, `proof.py`);
-one is an argument, so that nothing here knows a connection.
+Here: function 46: which parts are there already, sending the others. Not here: where a file is cut
+(`file_cuts.py`), how a file system keeps and proves bytes (`resources/hdfs_store.py`,
+`folder_store.py`, `proof.py`); one is an argument, so that nothing here knows a connection.
 
 The order is what makes it safe. The source is read once for its SHA-256 and its parts'; the
 manifest of them is written before any part and never changes; a part is written under a hidden
@@ -21,8 +21,9 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from lake_assets.preps.file_cuts import Mode, cuts
 from lake_assets.preps.prep import PrepError, listed
 from resources.errors import TransientError
 
@@ -34,12 +35,8 @@ MANIFEST = "_manifest.json"
 #: Hadoop's own mark of a folder that is complete.
 DONE = "_SUCCESS"
 
-#: Parts sort by name up to this many.
-_MOST = 100_000
 _PIECE = 1 << 20
-_LOOK = 64 << 10
 
-Mode = Literal["bytes", "lines"]
 #: What is read or sent ('' for the source, else a part's name), bytes done, of how many; all of a
 #: part's once it has its name.
 Told = Callable[[str, int, int], None]
@@ -207,8 +204,7 @@ def split_plan(
     parts: list[Part] = []
     whole = hashlib.sha256()
     with source.open("rb", buffering=0) as file:
-        cuts = _cuts(file, size, chunk_size, mode)
-        for number, (offset, length) in enumerate(cuts):
+        for number, (offset, length) in enumerate(cuts(file, size, chunk_size, mode)):
             name = f"part-{number:05d}"
             hashed = hashlib.sha256()
             to: list[Any] = [whole, hashed]
@@ -283,51 +279,6 @@ def _pieces(file: BinaryIO, offset: int, length: int) -> Iterator[tuple[int, byt
             return
 
 
-def _cuts(file: BinaryIO, size: int, chunk: int, mode: Mode) -> Sequence[tuple[int, int]]:
-    """Offset and length of each part."""
-    if mode == "lines" and file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-        raise _refused(
-            "the source is UTF-16, whose newlines are two bytes; convert it to UTF-8, or use "
-            "mode='bytes'."
-        )
-    least = -(-size // chunk)
-    if least > _MOST and mode == "bytes":
-        raise _too_many(least)
-    cuts: list[tuple[int, int]] = []
-    at = 0
-    while at < size or not cuts:
-        end = min(at + chunk, size)
-        if mode == "lines" and end < size:
-            end = _line_end(file, at, end, size)
-        cuts.append((at, end - at))
-        at = end
-        if len(cuts) > _MOST:
-            raise _too_many(max(least, len(cuts)))
-    return cuts
-
-
-def _line_end(file: BinaryIO, start: int, end: int, size: int) -> int:
-    """After the last newline before `end`; where there is none, after the first one behind it."""
-    high = end
-    while high > start:
-        low = max(start, high - _LOOK)
-        file.seek(low)
-        found = file.read(high - low).rfind(b"\n")
-        if found >= 0:
-            return low + found + 1
-        high = low
-    while end < size:
-        file.seek(end)
-        block = file.read(_LOOK)
-        if not block:
-            break
-        found = block.find(b"\n")
-        if found >= 0:
-            return end + found + 1
-        end += len(block)
-    return size
-
-
 def _size_of(source: Path) -> int:
     try:
         status = source.stat()
@@ -395,12 +346,6 @@ def _changed(plan: SplitPlan) -> TransientError:
     return TransientError(
         f"{plan.source} changed while it was read, so {plan.folder} is not complete. Wait until "
         f"nobody writes the file, {_CURE}"
-    )
-
-
-def _too_many(many: int) -> PrepError:
-    return _refused(
-        f"the file would be {many:,} parts; raise chunk_size (at most {_MOST:,} parts)."
     )
 
 
