@@ -36,7 +36,7 @@ def left(frame: Any, native: Any, given: Given) -> Any:
         return frame
     result = nw.to_native(frame)
     if frame.implementation.is_pandas() and _is_numpy_backed(native):
-        return _numpy_backed(result)
+        return _numpy_backed(result, native)
     return result
 
 
@@ -94,8 +94,11 @@ def _is_numpy_backed(native: Any) -> bool:
     return not any(isinstance(backing(dtype), arrow) for dtype in native.dtypes)
 
 
-def _numpy_backed(result: Any) -> Any:
-    """Arrow-backed columns as pandas' own; whole numbers with nulls as its nullable ones."""
+def _numpy_backed(result: Any, native: Any) -> Any:
+    """Arrow-backed columns as pandas' own; whole numbers with nulls as its nullable ones.
+
+    A column that was of a nullable type remains so, nulls or not.
+    """
     import pandas as pd
     import pyarrow as pa
 
@@ -106,7 +109,9 @@ def _numpy_backed(result: Any) -> Any:
             nullable = {"bool": "boolean"}.get(
                 plain, plain.replace("i", "I", 1).replace("uI", "UI")
             )
-            return column.astype(nullable if column.isna().any() else plain)
+            was = native.dtypes.get(column.name)
+            stays = isinstance(was, pd.api.extensions.ExtensionDtype)
+            return column.astype(nullable if stays or column.isna().any() else plain)
         if pa.types.is_floating(type_):
             return column.astype(type_.to_pandas_dtype())
         if pa.types.is_timestamp(type_):

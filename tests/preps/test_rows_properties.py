@@ -388,10 +388,18 @@ def test_null_tells_of_columns_that_a_method_does_not_fit() -> None:
 
 
 def test_a_numpy_backed_frame_stays_numpy_backed() -> None:
-    given = pd.DataFrame({"a": [2.0, None, 1.0], "b": ["x", None, "z"], "n": [1, 2, 3]})
+    given = pd.DataFrame(
+        {
+            "a": [2.0, None, 1.0],
+            "b": ["x", None, "z"],
+            "n": [1, 2, 3],
+            "nullable": pd.array([1, 2, 3], "Int64"),
+            "flag": pd.array([True, False, True], "boolean"),
+        }
+    )
     before = given.copy()
     found = [
-        sort(given, "a"),
+        sort(given, ["a", "nullable"]),
         filter_examples(given, [("a", "ge", 1)]),
         shuffle(given),
         rename(given, {"a": "a"}),
