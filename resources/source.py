@@ -171,7 +171,21 @@ _MODULES = {
 
 
 def open_source(settings: Settings, name: str) -> Source:
-    """Open the connection `name`. Drivers are imported here, not when a graph loads."""
+    """Open the connection `name`, within its limits.
+
+    Drivers are imported here, not when a graph loads.
+    """
+    source, limits = unlimited(settings, name), settings.connection(name).limits
+    if limits == Limits():
+        return source
+    from resources.limited import LimitedSource, Place
+
+    place = Place(settings.home / "limits", f"{settings.env}.{name}")
+    return LimitedSource(source, name, limits, place)
+
+
+def unlimited(settings: Settings, name: str) -> Source:
+    """The same whatever its limits, for who looks at the connection itself."""
     connection: Connection = standins.behind(settings, settings.connection(name))
     module = _MODULES.get(connection.kind)
     if module is None:
@@ -181,9 +195,4 @@ def open_source(settings: Settings, name: str) -> Source:
             f"{', '.join(sorted(_MODULES))}."
         )
     source: Source = importlib.import_module(module).connect(name, connection)
-    if connection.limits == Limits():
-        return source
-    from resources.limited import LimitedSource, Place
-
-    place = Place(settings.home / "limits", f"{settings.env}.{name}")
-    return LimitedSource(source, name, connection.limits, place)
+    return source
