@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.preps.engines import ENGINES
@@ -13,3 +15,9 @@ from tests.preps.table import Case
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_case(case: Case, engine: str) -> None:
     run(case, engine)
+
+
+def test_readme_says_how_many_there_are() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text().replace("\n", " ")
+    assert f"{len(CASES):,} cases" in text
+    assert f"{len(CASES) * len(ENGINES):,} tests" in text
