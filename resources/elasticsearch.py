@@ -91,6 +91,11 @@ class ElasticsearchIndex:
     def __init__(self, name: str, connection: Connection) -> None:
         self._session = Session(name, connection)
 
+    @property
+    def version(self) -> str:
+        """The server's: `8.15`."""
+        return ".".join(map(str, self._session.version))
+
     def __enter__(self) -> ElasticsearchIndex:
         self._session.open()
         return self

@@ -195,6 +195,13 @@ class HiveConnection:
         if self._socket is not None:
             self._socket.close()
 
+    def version(self) -> str:
+        """The server's: `1.2.1`."""
+        assert self._session is not None
+        asked = ttypes.TGetInfoReq(self._session.sessionHandle, ttypes.TGetInfoType.CLI_DBMS_VER)
+        with self._errors("asking for its version"):
+            return str(self._session.client.GetInfo(asked).infoValue.stringValue)
+
     def run(self, statement: str) -> None:
         """Execute a statement that gives no rows, and wait for its end."""
         with self._executed(statement):

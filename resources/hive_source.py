@@ -69,6 +69,10 @@ class HiveSource(TableReader):
     def where(self) -> str:
         return self._hive.where
 
+    @property
+    def version(self) -> str:
+        return self._hive.version()
+
     def __enter__(self) -> HiveSource:
         self._hive.__enter__()
         return self

@@ -129,6 +129,14 @@ class JdbcTables(DbapiTables):
         return f"{self.name!r} ({c.host}:{c.port or _PORT}/{c.database})"
 
     @property
+    def version(self) -> str:
+        """The database's and its driver's: `H2 2.1.214 (2022-06-13), driver 2.1.214 (…)`."""
+        told = self._db.jconn.getMetaData()
+        server = f"{told.getDatabaseProductName()} {told.getDatabaseProductVersion()}"
+        first = server.partition("\n")[0]
+        return f"{first}, driver {told.getDriverVersion()}"
+
+    @property
     def _failures(self) -> tuple[type[Exception], ...]:
         return (self._jpype.JException,)
 

@@ -90,6 +90,12 @@ class SftpFolder:
         self.session = session
         self._root = root
 
+    @property
+    def version(self) -> str:
+        """What the server calls itself: `SSH-2.0-OpenSSH_9.2p1`."""
+        channel = self.session.get_channel()
+        return channel.get_transport().remote_version if channel else ""
+
     def path(self, path: str) -> str:
         return path if path.startswith("/") or not self._root else f"{self._root}/{path}"
 

@@ -30,6 +30,7 @@ _COMMANDS = {
     "run": ("run", "Materialise what is missing or stale."),
     "lineage": ("lineage", "Which columns a column comes of, and which come of it."),
     "peek": ("peek", "The first rows of an asset or a source table."),
+    "doctor": ("doctor", "Look at every connection: what works, what not, what to do."),
     "preps": ("preps", "Prep functions: what there is, how a step of a pipeline file is written."),
     "models": ("models", "Models, their champions and scores."),
     "hive": ("hive", "Tables and partitions in Hive: compare them, bring them in line."),

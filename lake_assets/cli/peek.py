@@ -76,12 +76,12 @@ def _of_source(settings: Settings, asset: Asset, rows: int) -> pa.Table:
     assert isinstance(asset.spec, SourceSpec)
     params = {name: param.default for name, param in asset.pipeline.spec.params.items()}
     table = source_table(asset, asset.spec, params, settings)
-    table = replace(table, of=described_for(asset, asset.spec, _last_key(asset)))
+    table = replace(table, of=described_for(asset, asset.spec, last_key(asset)))
     with open_source(settings, asset.spec.connection) as source:
         return source.peek(table, rows)
 
 
-def _last_key(asset: Asset) -> str:
+def last_key(asset: Asset) -> str:
     """The last partition that there can be, for the templates of files, an index or an API."""
     from lake_assets.partitions import definition
 

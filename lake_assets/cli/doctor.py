@@ -1,0 +1,144 @@
+"""`lake doctor`: whether this machine reaches what an environment names, and what to do if not.
+
+Here: what pipelines read of each connection, the selection, showing the checks. Not here: the
+checks (`resources/doctor*.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lake_assets.cli.console import console, say_json, show_table
+from lake_assets.cli.main import env_option, json_option
+from resources.errors import UsageError
+from resources.settings import Settings, load_settings
+from resources.yamlfile import Mistakes, nearest
+
+if TYPE_CHECKING:
+    from resources.doctor import Check, Declared, Subject
+
+
+@click.command("doctor")
+@click.argument("connections", nargs=-1, metavar="[CONNECTION]...")
+@click.option(
+    "--timeout",
+    default=15.0,
+    show_default=True,
+    type=click.FloatRange(min=1, max=600),
+    help="Seconds for each connection; all are looked at side by side.",
+)
+@env_option
+@json_option
+def doctor_command(connections: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Look at every connection of the environment, the store and MLflow; say what to do.
+
+    Name resolved, port open, certificate, login, a trivial query, the server's version and clock,
+    and whether the tables that pipelines read are there and may be read. No row is read, nothing
+    is sent to a webhook, nothing stays behind. Exit code 1 where a check failed.
+
+    \b
+    Examples:
+      lake doctor
+      lake doctor --env prod
+      lake doctor hana_bw hdfs store --env prod --json
+    """
+    from resources.doctor import examine, secrets_of
+
+    settings = load_settings()
+    subjects = _subjects(settings, connections)
+    checks = examine(subjects, timeout, secrets_of(settings))
+    counts = Counter(check.result for check in checks)
+    if as_json:
+        say_json(
+            {
+                "ok": not counts["failed"],
+                "environment": settings.env,
+                "checks": [asdict(check) for check in checks],
+            }
+        )
+    else:
+        _show(checks)
+        told = ", ".join(f"{counts[one]} {one}" for one in ("ok", "failed", "not tried"))
+        click.echo(f"\nenvironment {settings.env}: {told}")
+    if counts["failed"]:
+        raise SystemExit(1)
+
+
+def _subjects(settings: Settings, asked: Sequence[str]) -> Mapping[str, Subject]:
+    from resources import doctor_checks, doctor_services
+
+    own: dict[str, Callable[[Settings], Any]] = {
+        "store": doctor_services.of_store,
+        "mlflow": doctor_services.of_mlflow,
+    }
+    known = [*settings.connections, *(name for name in own if name not in settings.connections)]
+    for name in asked:
+        if name not in known:
+            raise UsageError(
+                f"The environment {settings.env!r} has no connection {name!r}; "
+                f"{nearest(name, known)}."
+            )
+    declared = _declared(settings)
+    # What is generated is what is read: the other connections of such an environment lead nowhere.
+    generated = settings.sample is not None and not asked and declared is not None
+    needed = {settings.store.connection, settings.store.hive, *(declared or ())}
+    subjects: dict[str, Subject] = {}
+    for name in dict.fromkeys(asked or known):
+        if generated and name in settings.connections and name not in needed:
+            subjects[name] = partial(_unused, name)
+        elif name in settings.connections:
+            read = None if declared is None else declared.get(name, [])
+            subjects[name] = partial(doctor_checks.of_connection, settings, name, read)
+        else:
+            subjects[name] = partial(own[name], settings)
+    return subjects
+
+
+def _unused(name: str) -> Iterator[Check]:
+    from resources.doctor import not_tried
+
+    why = (
+        f"nothing reads it, and here sources are generated; to try all the same: lake doctor {name}"
+    )
+    yield not_tried(name, "all", why)
+
+
+def _declared(settings: Settings) -> dict[str, list[Declared]] | None:
+    """Connection → what pipelines read of it; None where their files have mistakes."""
+    from lake_assets.cli.peek import last_key
+    from lake_assets.loader import load_pipelines, pipeline_folders
+    from lake_assets.materialise import described_for, source_table
+    from lake_assets.pipeline import assets
+    from lake_assets.spec import SourceSpec
+    from resources.doctor import Declared
+
+    try:
+        pipelines = load_pipelines(pipeline_folders())
+    except Mistakes:
+        return None
+    found: dict[str, list[Declared]] = {}
+    for pipeline in pipelines:
+        params = {name: param.default for name, param in pipeline.spec.params.items()}
+        for asset in assets(pipeline):
+            spec = asset.spec
+            if isinstance(spec, SourceSpec) and spec.connection in settings.connections:
+                table = source_table(asset, spec, params, settings)
+                table = replace(table, of=described_for(asset, spec, last_key(asset)))
+                found.setdefault(spec.connection, []).append(Declared(asset.key, table))
+    return found
+
+
+def _show(checks: Sequence[Check]) -> None:
+    """One line a check; a subject is named once, and what to do stands beside what failed."""
+    rows, before = [], ""
+    for check in checks:
+        subject = "" if check.subject == before else check.subject
+        before = check.subject
+        rows.append((subject, check.name, check.result, check.found, check.cure))
+    show_table(console(), ("connection", "check", "result", "found", "what to do"), rows)
