@@ -388,6 +388,9 @@ NUMERIC_TO_DATE = [
     to_date("yyyymmdd month 13", i64(20231301), refused("'a'", "20231301"), unit="yyyymmdd"),
     to_date("yyyymmdd negative", i64(-20230101), refused("'a'", "-20230101"), unit="yyyymmdd"),
     to_date("yyyymmdd short", i64(230101), refused("'a'", "230101"), unit="yyyymmdd"),
+    to_date(
+        "yyyymmdd of nine digits", i64(100000101), refused("'a'", "100000101"), unit="yyyymmdd"
+    ),
     to_date("yyyymmdd fraction", f64(20240229.5), refused("'a'", "20240229.5"), unit="yyyymmdd"),
     to_date(
         "yyyymmdd with an offset",
