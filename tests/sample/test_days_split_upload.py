@@ -17,8 +17,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from lake_assets.loader import SHIPPED
 from lake_assets.sample.generate import DIRTY_DAYS, write_duckdb
+from lake_assets.spec import PipelineSpec
 from resources.settings import Sample
+from resources.yamlfile import YamlFile
 
 CODE = "from lake_assets.cli.main import main; main()"
 LAST = date(2026, 4, 30)
@@ -60,10 +63,11 @@ def files(home: Path) -> dict[str, tuple[str, int]]:
 
 
 def test_a_range_day_by_day(home: Path) -> None:
-    words = ("raw/sales_line_by_day", "--from", str(FIRST), "--to", str(END))
+    words = ("group:days_split_upload", "--from", str(FIRST), "--to", str(END))
     code, told = lake(home, *words)
     assert code == 65
     assert str(DIRTY) in json.dumps(told)
+    assert (home / "lake/raw/sales_line_undated/part-0.parquet").exists()  # no row is without a day
     first = files(home)
     assert list(first) == [f"dt={day}" for day in GOOD]
     source = duckdb.connect(str(home / "sources/hana_bw.duckdb"), read_only=True)
@@ -84,20 +88,7 @@ def test_a_range_day_by_day(home: Path) -> None:
     assert files(home) == first
 
 
-def test_one_statement_a_day(home: Path) -> None:
-    words = ("raw/sales_line_by_day", "--from", "2026-04-01", "--to", "2026-04-03", "--dry-run")
-    code, told = lake(home, *words)
-    assert code == 0
-    steps = [step for wave in told["waves"] for step in wave]
-    assert [step["partitions"] for step in steps] == [
-        ["2026-04-01"],
-        ["2026-04-02"],
-        ["2026-04-03"],
-    ]
-
-
 def test_rows_without_a_day_stop_the_load(home: Path) -> None:
-    assert lake(home, "raw/sales_line_undated")[0] == 0
     path = home / "sources/hana_bw.duckdb"
     with duckdb.connect(str(path)) as source:
         source.execute(
@@ -106,5 +97,9 @@ def test_rows_without_a_day_stop_the_load(home: Path) -> None:
     code, told = lake(home, "raw/sales_line_undated", "--force")
     assert code == 65
     assert "rows" in json.dumps(told)
-    with duckdb.connect(str(path)) as source:
-        source.execute('DELETE FROM "SAPBW"."/BIC/AZSD_O0100" WHERE CALDAY IS NULL')
+
+
+def test_one_statement_a_day() -> None:
+    """A run is one statement, and takes one day."""
+    spec = YamlFile(SHIPPED / "days_split_upload/pipeline.yaml").record(PipelineSpec)
+    assert spec.run.days_per_run == 1
