@@ -16,7 +16,7 @@ from lake_assets.sample.search_index import Index
 from resources.settings import Sample
 
 #: Events on a working day at scale 1.
-_A_DAY = 20
+_A_DAY = 10
 _CHANNELS = ("USB", "메일", "웹 업로드", "메신저", "출력")
 _POLICIES = {"P-101": "주민등록번호", "P-102": "계좌번호", "P-201": "도면", "P-301": "소스 코드"}
 _FILES = (

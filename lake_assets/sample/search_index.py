@@ -71,7 +71,9 @@ class SearchStandin:
         headers = {"Content-Type": "application/json"}
         if self.version >= (7, 14):
             headers["X-Elastic-Product"] = "Elasticsearch"
-        return Answer(status, write_json(found).encode(), headers)
+        # Half a surrogate pair, which is no text, goes over the wire as JSON escapes it.
+        body = write_json(found).encode("utf-8", "backslashreplace")
+        return Answer(status, body, headers)
 
     def _check_headers(self, request: Request) -> None:
         if self.authorization and request.headers.get("authorization") != self.authorization:
@@ -222,7 +224,7 @@ def _prepare(snapshot: _Snapshot, body: Mapping[str, Any], by_point: bool) -> No
             if path == "_shard_doc" and not by_point:
                 raise _Refused(400, "query_shard_exception", "No mapping found for [_shard_doc]")
             continue
-        if snapshot.mapped.get(path, {}).get("type", "") in ("", "text"):
+        if snapshot.mapped.get(path, {}).get("type", "") in ("", "text", "nested"):
             raise _Refused(400, "illegal_argument_exception", f"[{path}] cannot be sorted")
         found.sort(key=lambda hit: _rank(_value(snapshot.mapped, path, hit[3])))
     snapshot.asked, snapshot.found = asked, found
@@ -273,6 +275,9 @@ def _cut(source: Source, wanted: Any) -> Source:
         return source
     found: dict[str, Any] = {}
     for path in wanted:
+        if path in source:
+            found[path] = source[path]
+            continue
         head, _, tail = path.partition(".")
         if head not in source:
             continue
