@@ -1,6 +1,6 @@
 """Prep functions that change nominal columns into other types: truth values, numbers, texts.
 
-Here: functions 21, 22, 23 and 25. Not here: dates of texts (`date_columns.py`), numbers of texts
+Here: functions 21, 22, 23 and 25. Not here: dates of texts (`date_types.py`), numbers of texts
 (`number_text.py`), and what they share with splitting (`values.py`).
 """
 

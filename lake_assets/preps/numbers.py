@@ -1,7 +1,7 @@
 """Prep functions that turn numbers into another type: labels, true or false, text, real, whole.
 
 Here: functions 14, 15, 16, 17, 19 and 20. Not here: text of numbers by a format and back
-(`number_text.py`), numbers as dates (`date_columns.py`).
+(`number_text.py`), numbers as dates (`date_types.py`).
 """
 
 from __future__ import annotations
