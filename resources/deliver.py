@@ -6,20 +6,24 @@ system is written to (`deliver_tables.py`, `deliver_files.py` …), and where th
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from resources import standins
 from resources.errors import PermanentError
+from resources.limits import Limits
 from resources.source import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from resources.settings import Connection, Settings
+    from resources.source import Source
 
 
 class _Target(BaseModel):
@@ -144,7 +148,7 @@ def kind_of(target: Target) -> str:
 
 def deliver(settings: Settings, name: str, delivery: Delivery) -> Receipt:
     """Write one partition through the connection `name`: all of it, or nothing."""
-    connection = settings.connection(name)
+    connection = standins.behind(settings, settings.connection(name))
     kind = kind_of(delivery.target)
     modules = MODULES.get(kind, {})
     module = modules.get(connection.kind)
@@ -155,7 +159,15 @@ def deliver(settings: Settings, name: str, delivery: Delivery) -> Receipt:
             f"{', '.join(sorted(modules)) or 'none yet'}."
         )
     write: Deliver = importlib.import_module(module).deliver
-    return write(name, connection, delivery)
+    if connection.limits == Limits():
+        return write(name, connection, delivery)
+    from resources.limited import LimitedSource, Place
+
+    # Hours and sessions are the connection's, whichever way the rows go.
+    place = Place(settings.home / "limits", f"{settings.env}.{name}")
+    session = cast("Source", contextlib.nullcontext())
+    with LimitedSource(session, name, connection.limits, place):
+        return write(name, connection, delivery)
 
 
 def overwritten(target: Target, names: Mapping[str, str], replaced: Mapping[str, str]) -> str:

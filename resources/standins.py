@@ -18,8 +18,11 @@ from resources.settings import Connection, Settings
 
 OPTION = "standin"
 
+#: What a stand-in says of itself: its address, or a whole connection where it is more than a URL.
+Address = str | Connection
+
 #: Process, stand-in and sample → its address.
-_started: dict[tuple[int, str, object], str] = {}
+_started: dict[tuple[int, str, object], Address] = {}
 
 
 def behind(settings: Settings, connection: Connection) -> Connection:
@@ -34,12 +37,15 @@ def behind(settings: Settings, connection: Connection) -> Connection:
     key = (os.getpid(), str(named), settings.sample)  # none survives a fork
     if key not in _started:
         _started[key] = _function(str(named))(settings)
-    url = _started[key] + urlsplit(connection.url or "").path
+    found = _started[key]
+    if isinstance(found, Connection):
+        return found
+    url = found + urlsplit(connection.url or "").path
     options = {name: value for name, value in connection.options.items() if name != OPTION}
     return connection.model_copy(update={"url": url, "options": options})
 
 
-def _function(named: str) -> Callable[[Settings], str]:
+def _function(named: str) -> Callable[[Settings], Address]:
     module, _, name = named.partition(":")
     try:
         found: Any = getattr(importlib.import_module(module), name)
@@ -48,5 +54,5 @@ def _function(named: str) -> Callable[[Settings], str]:
             f"The environment names the stand-in {named!r}, and there is none; write "
             "`standin: module:function`."
         ) from None
-    started: Callable[[Settings], str] = found
+    started: Callable[[Settings], Address] = found
     return started

@@ -33,6 +33,7 @@ PIPELINES = (
     "outstanding_balance_monthly",
     "outstanding_balance_aging",
     "finance_ml_final",
+    "hdfs_to_sftp_sample",
 )
 DAYS, MONTHS = 31, 2
 
