@@ -7,6 +7,7 @@ row is read: a table is asked for none of its rows, which needs the right to rea
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import re
 import time
@@ -82,6 +83,12 @@ class About:
     version: str
     zone: str
     utc: datetime | None
+
+
+def prepare(settings: Settings, name: str) -> None:
+    """Import what reaches it, and start its stand-in: no server's fault if that takes its time."""
+    with contextlib.suppress(Exception):  # told by the checks
+        unlimited(settings, name)
 
 
 def of_connection(

@@ -136,12 +136,16 @@ def _secured(subject: str, name: str, at: Address, opened: socket.socket) -> Che
     except ssl.SSLCertVerificationError as error:
         return failed(subject, name, f"certificate verify failed: {error.verify_message}")
     except ssl.SSLError as error:
-        return failed(subject, name, f"the handshake failed: {error.reason or error}")
+        return failed(subject, name, _handshake(error))
     except OSError as error:
         if not at.verified or not isinstance(error, FileNotFoundError):
             return failed(subject, name, f"the handshake failed: {error.strerror or 'timed out'}")
         cure = "correct the option (ca_certs, sslrootcert)"
         return failed(subject, name, f"there is no file {at.ca} of a CA", cure)
+
+
+def _handshake(error: ssl.SSLError) -> str:
+    return f"the handshake failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"
 
 
 def _context(at: Address) -> ssl.SSLContext:

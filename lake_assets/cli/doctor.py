@@ -93,6 +93,7 @@ def _subjects(settings: Settings, asked: Sequence[str]) -> Mapping[str, Subject]
         if generated and name in settings.connections and name not in needed:
             subjects[name] = partial(_unused, name)
         elif name in settings.connections:
+            doctor_checks.prepare(settings, name)
             read = None if declared is None else declared.get(name, [])
             subjects[name] = partial(doctor_checks.of_connection, settings, name, read)
         else:
