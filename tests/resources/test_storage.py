@@ -160,7 +160,7 @@ def test_files_of_one_folder_in_the_order_of_their_names(place: Place) -> None:
 
 
 def test_a_file_of_many_pieces(place: Place) -> None:
-    line = f"{7},{'가나다' * 30}\n".encode()
+    line = f"7,{'가나다' * 30}\n".encode()
     place.put("big.csv", b"id,s\n" + line * 40_000)
     of = FileSource(path=f"{place.top}big.csv", format="csv")
     with place.connect() as source, source.read(table(of, {"id": "int64", "s": "string"})) as one:
