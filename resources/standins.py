@@ -21,8 +21,8 @@ OPTION = "standin"
 #: What a stand-in says of itself: its address, or a whole connection where it is more than a URL.
 Address = str | Connection
 
-#: Process, stand-in and sample → its address.
-_started: dict[tuple[int, str, object], Address] = {}
+#: Process, stand-in, LAKE_HOME and sample → its address.
+_started: dict[tuple[object, ...], Address] = {}
 
 
 def behind(settings: Settings, connection: Connection) -> Connection:
@@ -34,7 +34,8 @@ def behind(settings: Settings, connection: Connection) -> Connection:
     named = connection.options.get(OPTION)
     if named is None:
         return connection
-    key = (os.getpid(), str(named), settings.sample)  # none survives a fork
+    # None survives a fork.
+    key = (os.getpid(), str(named), settings.home, settings.sample)
     if key not in _started:
         _started[key] = _function(str(named))(settings)
     found = _started[key]
