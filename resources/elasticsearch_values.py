@@ -6,6 +6,7 @@ Here: mappings as columns of a source, paths through documents, instants. Not he
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -245,7 +246,7 @@ def _typed(texts: pa.Array, declared: ColumnType, epoch: int | None) -> pa.Array
         instants = _instants(texts, epoch)
         if declared.name == "timestamptz":
             return instants
-        return pc.add_checked(instants.cast(pa.int64()), _SEOUL).cast(declared.arrow())
+        return pc.add_checked(instants.cast(pa.int64()), _int(_SEOUL)).cast(declared.arrow())
     except pa.ArrowInvalid:
         raise UnfitError from None
 
@@ -253,25 +254,36 @@ def _typed(texts: pa.Array, declared: ColumnType, epoch: int | None) -> pa.Array
 def _instants(texts: pa.Array, epoch: int | None) -> pa.Array:
     """ISO 8601 and bare numbers as instants; without a zone it is UTC, as the server reads it."""
     instant = pa.timestamp("us", tz="UTC")
-    try:
-        return texts.cast(instant)
-    except pa.ArrowInvalid:
-        pass
-    nothing = pa.scalar(None, pa.string())
-    number = pc.match_substring_regex(texts, r"^-?[0-9]+$")
-    bare = pc.and_kleene(number, pc.not_equal(pc.binary_length(texts), 4))  # of 4 digits: a year
+    lengths = pc.binary_length(texts)
+    bare = pc.match_substring_regex(texts, r"^-?[0-9]{5,}$|^-?[0-9]{1,3}$")  # of 4 digits: a year
+    if pc.all(bare).as_py() and epoch is not None:
+        return pc.multiply_checked(texts.cast(pa.int64()), _int(epoch)).cast(instant)
+    if not pc.any(bare).as_py() and (pc.min(lengths).as_py() or 0) > len("2025-07-01"):
+        with contextlib.suppress(pa.ArrowInvalid):  # what most are: moments with a zone
+            return texts.cast(instant)
+    nothing = pa.nulls(1, pa.string())[0]
     written = pc.if_else(bare, nothing, texts)
     written = pc.replace_substring_regex(written, r"(\.[0-9]{6})0+(Z|[+-]|$)", r"\1\2")
-    day = pc.equal(pc.binary_length(written), 10)
+    day = pc.equal(pc.binary_length(written), _int(len("2025-07-01")))
     zoned = pc.match_substring_regex(written, r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$")
-    tail = pc.if_else(day, "T00:00:00Z", pc.if_else(zoned, "", "Z"))
-    moments = pc.binary_join_element_wise(written, tail, "").cast(instant)
+    tail = pc.if_else(day, _text("T00:00:00Z"), pc.if_else(zoned, _text(""), _text("Z")))
+    moments = pc.binary_join_element_wise(written, tail, _text("")).cast(instant)
     if epoch is None:
         if pc.any(bare).as_py():
             raise pa.ArrowInvalid
         return moments
     units = pc.if_else(bare, texts, nothing).cast(pa.int64())
-    return pc.coalesce(moments, pc.multiply_checked(units, epoch).cast(instant))
+    return pc.coalesce(moments, pc.multiply_checked(units, _int(epoch)).cast(instant))
+
+
+def _int(value: int) -> pa.Scalar:
+    """A scalar for `pc`: of a Python value it would make one itself, and import pandas for it
+    (0.4 CPU s)."""
+    return column([value], "int")[0]
+
+
+def _text(value: str) -> pa.Scalar:
+    return column([value], "text")[0]
 
 
 def rows_in(hits: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
