@@ -34,6 +34,8 @@ PIPELINES = (
     "outstanding_balance_aging",
     "finance_ml_final",
     "hdfs_to_sftp_sample",
+    "openapi_weather",
+    "dlp_log",
 )
 DAYS, MONTHS = 31, 2
 
