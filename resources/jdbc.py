@@ -172,6 +172,9 @@ class JdbcTables(DbapiTables):
         level = self._db.jconn.getTransactionIsolation()
         return SNAPSHOT if level == self._words.isolation else BEFORE_AND_AFTER
 
+    def _end(self) -> None:
+        self._db.jconn.rollback()  # JayDeBeApi's own has other exceptions
+
     def _rows_cursor(self) -> Any:
         return jdbc_cursor.rows_cursor(self._db)
 
@@ -191,7 +194,7 @@ class JdbcTables(DbapiTables):
             cursor.execute(sql.statement(["*"], source, ["1 = 0"]))
         except self._failures as error:
             if table.query is None and jdbc_errors.is_no_table(error):
-                self._db.rollback()  # PostgreSQL answers nothing before that
+                self._end()  # PostgreSQL answers nothing before that
                 return []
             raise
         meta = cursor.meta

@@ -291,7 +291,8 @@ def test_a_query_bounds_itself_by_its_parameters(server: H2Server, source: JdbcT
     server.execute(
         "lake",
         "DROP TABLE IF EXISTS w",
-        "CREATE TABLE w AS SELECT x AS id, dateadd('DAY', x, date '2025-07-01') AS on_day FROM system_range(0, 9)",
+        "CREATE TABLE w AS SELECT x AS id, dateadd('DAY', x, date '2025-07-01') AS on_day "
+        "FROM system_range(0, 9)",
     )
     what = Table(
         (
@@ -579,12 +580,12 @@ def test_cells_of_ten_million_characters(server: H2Server) -> None:
         "DROP TABLE IF EXISTS cells",
         "CREATE TABLE cells (n number(9), t clob, b blob)",
         "INSERT INTO cells SELECT x, repeat('가', 10000000), NULL FROM system_range(1, 4)",
-        "INSERT INTO cells SELECT x, '짧은', X'00ff' FROM system_range(5, 5000)",
+        "INSERT INTO cells SELECT x, '짧은', X'00ff' FROM system_range(5, 300)",
     )
-    rows, size, peak, _ = _peak(server, "CELLS", 5000, "N:int64", "T:string", "B:binary")
-    assert rows == 5000
+    rows, size, peak, _ = _peak(server, "CELLS", 300, "N:int64", "T:string", "B:binary")
+    assert rows == 300
     assert 120_000_000 < size < 140_000_000
-    assert peak < 1400, peak
+    assert peak < 1000, peak
 
 
 # -- what goes wrong --
@@ -599,16 +600,13 @@ def test_a_server_killed_in_mid_stream_restarts_and_is_read_again(server: H2Serv
     )
     what = table({"id": "int64", "t": "string"}, "LONG")
     for route in ROUTES:
-        opened = connect("tibero", server.connection("lake", options={"route": route}))
+        where = server.connection("lake", options={"route": route})
         try:
-            with (
-                pytest.raises(TransientError, match="lost while reading; try again") as found,
-                opened as source,
-                source.read(what) as reading,
-            ):
+            with connect("tibero", where) as source, source.read(what) as reading:
                 next(reading.batches)
                 server.kill()
-                list(reading.batches)
+                with pytest.raises(TransientError, match="lost while reading; try again") as found:
+                    list(reading.batches)
             assert "가나다" not in str(found.value)
             with pytest.raises(TransientError, match="check that the server runs and the network"):
                 connect("tibero", server.connection("lake")).__enter__()
@@ -669,13 +667,11 @@ def test_a_table_that_changes_while_it_is_read_without_snapshots(
     )
     source._db.rollback()
     source._db.jconn.setTransactionIsolation(2)  # READ COMMITTED, as where there is no other
-    with (
-        pytest.raises(TransientError, match="came of 5000 that were counted"),
-        source.read(table({"id": "int64"}, "MOVING")) as reading,
-    ):
+    with source.read(table({"id": "int64"}, "MOVING")) as reading:
         assert reading.reconciled == "before and after"
         server.execute("lake", "INSERT INTO moving VALUES (0)")
-        list(reading.batches)
+        with pytest.raises(TransientError, match="changed while being read"):
+            list(reading.batches)
 
 
 def setting(server: H2Server, **options: Any) -> JdbcTables:
@@ -973,17 +969,15 @@ def test_postgres_ends_the_connection_in_mid_stream(
         "FROM generate_series(1, 100000) g",
         PG,
     )
-    with (
-        pytest.raises(TransientError, match="lost while reading; try again"),
-        elephant.read(lower({"id": "int32", "t": "string"}, "big")) as reading,
-    ):
+    with elephant.read(lower({"id": "int32", "t": "string"}, "big")) as reading:
         next(reading.batches)
         postgres.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{PG}' AND pid <> pg_backend_pid()",
             PG,
         )
-        list(reading.batches)
+        with pytest.raises(TransientError, match="lost while reading; try again"):
+            list(reading.batches)
 
 
 def test_postgres_rights_and_absent_tables(

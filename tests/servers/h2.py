@@ -60,7 +60,9 @@ class H2Server:
         words = jvm.java("H2").JClass("java.util.Properties")()
         words.setProperty("user", OWNER)
         words.setProperty("password", WORD)
-        return driver.connect(self.url(database) + ";WRITE_DELAY=0;DB_CLOSE_DELAY=-1", words)
+        return driver.connect(
+            self.url(database) + ";WRITE_DELAY=0;DB_CLOSE_DELAY=-1;MAX_MEMORY_ROWS=1000000", words
+        )
 
     def execute(self, database: str, *statements: str) -> list[list[str | None]]:
         """Run statements; what the last gives, each value in the driver's own words."""
@@ -90,7 +92,7 @@ class H2Server:
 
 def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
     command = [
-        *("setpriv", "--pdeathsig", "KILL", "java", "-Xmx256m", "-cp", str(JAR)),
+        *("setpriv", "--pdeathsig", "KILL", "java", "-Xmx512m", "-cp", str(JAR)),
         *("org.h2.tools.Server", "-tcp", "-tcpPort", str(port), "-ifNotExists"),
         *("-baseDir", str(folder)),
     ]
