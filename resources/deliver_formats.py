@@ -21,7 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from resources.deliver import Delivery, FileTarget
-from resources.deliver_values import Room, checked
+from resources.deliver_values import Room, checked, encodes
 from resources.errors import PermanentError
 
 Pieces = Iterator[tuple[int, bytes]]
@@ -55,7 +55,7 @@ def encoded(delivery: Delivery, where: str) -> Pieces:
         return _parquet(delivery, batches)
     if codec and target.header and target.format == "csv":
         for column in delivery.columns:
-            if not _encodes(column.source, codec):
+            if not encodes(column.source, codec):
                 raise PermanentError(
                     f"{delivery.what}, {where}: the name {column.source!r} has a character that "
                     f"{codec} lacks. Nothing was written. Give another by `columns`."
@@ -64,17 +64,9 @@ def encoded(delivery: Delivery, where: str) -> Pieces:
     return _in_encoding(made, target.encoding)
 
 
-def _encodes(text: str, codec: str) -> bool:
-    try:
-        text.encode(codec)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _whole(encoding: str) -> bool:
     """Whether an encoding has all of Unicode."""
-    return _encodes("가\u200b😀", encoding)
+    return encodes("가\u200b😀", encoding)
 
 
 def _in_encoding(pieces: Pieces, encoding: str) -> Pieces:

@@ -167,14 +167,14 @@ class PostgresDelivery(TableDelivery):
         return bool(cursor.rowcount)
 
     def _told(self, error: Exception, what: str) -> LakeError:
-        return told(error, what, self.where, self._source)
+        return told(error, what, self.where)
 
 
-def told(error: Exception, what: str, where: str, source: postgres.PostgresTables) -> LakeError:
+def told(error: Exception, what: str, where: str) -> LakeError:
     """psycopg2's error by its SQLSTATE; the server's words, but no value and no DETAIL."""
     code = getattr(error, "pgcode", None)
     if code is None:  # libpq's own: no connection, or none any more
-        return source._told(error, what)
+        return _unconnected(str(error), what, where)
     diagnosed: Any = getattr(error, "diag", None)
     said = re.sub(r'(: |\bvalue )"[^"]*"', r"\1(a value)", diagnosed.message_primary or "")
     if code.startswith("22"):
@@ -186,6 +186,16 @@ def told(error: Exception, what: str, where: str, source: postgres.PostgresTable
                 f"{what}, connection {where}: {said}. Nothing was written. What to do: {cure}."
             )
     return PermanentError(f"{what}, connection {where}: {said} ({code}). Nothing was written.")
+
+
+def _unconnected(text: str, what: str, where: str) -> LakeError:
+    told = re.search(r"(?:FATAL|ERROR): +(.+)|failed: (.+)", text)
+    said = ((told[1] or told[2]) if told else text.split("\n")[0]).strip().rstrip(".")
+    for pattern, kind, cure in postgres._ERRORS:
+        if re.search(pattern, said, re.IGNORECASE):
+            told_cure = cure.replace("while reading", "")
+            return kind(f"{what}, connection {where}: {said}. What to do: {told_cure}.")
+    return TransientError(f"{what}, connection {where}: {said}. Nothing was written; try again.")
 
 
 def room(

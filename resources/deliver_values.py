@@ -6,6 +6,7 @@ Not here: asking a system what its columns are, and writing.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -173,10 +174,14 @@ def _texts(values: pa.Array, wrong: Callable[[str], bool]) -> pa.Array:
     return pa.array([one is not None and wrong(one) for one in values.to_pylist()])
 
 
-def _encodes(text: str, codec: str) -> bool:
+def encodes(text: str, codec: str) -> bool:
+    """Whether an encoding, by Python's name, has every character of a text."""
     if codec == UTF8MB3:
         return max(text, default="") <= "\uffff"
     try:
+        if codecs.lookup(codec).name == "euc_kr":
+            # Python writes a syllable that it lacks as four letters, which nobody else reads.
+            return all(len(one.encode(codec)) <= 2 for one in set(text))
         text.encode(codec)
     except UnicodeEncodeError:
         return False
@@ -187,9 +192,9 @@ def _lacks(codec: str) -> Callable[[pa.Array], pa.Array | None]:
     def flags(values: pa.Array) -> pa.Array | None:
         if pc.all(pc.string_is_ascii(values)).as_py() is not False:
             return None
-        if _encodes("".join(filter(None, values.to_pylist())), codec):
+        if encodes("".join(filter(None, values.to_pylist())), codec):
             return None
-        return _texts(values, lambda one: not _encodes(one, codec))
+        return _texts(values, lambda one: not encodes(one, codec))
 
     return flags
 

@@ -67,8 +67,8 @@ def opened(name: str, connection: Connection) -> Iterator[StorageFolder]:
         # `Install s3fs to access S3`, `Protocol not known: x`: no secret is in either.
         said = str(error) if "nstall" in str(error) or "Protocol" in str(error) else "a wrong value"
         raise PermanentError(
-            f"{where}: {said}. Install what the protocol needs (pip install 'lake[s3]', gcsfs or adlfs), "
-            "or correct `path` and `options`."
+            f"{where}: {said}. Install what the protocol needs (pip install 'lake[s3]', gcsfs, "
+            "adlfs), or correct `path` and `options`."
         ) from None
     except Exception as error:
         raise told(error, where, "opening") from None

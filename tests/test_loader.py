@@ -112,8 +112,8 @@ def test_the_shipped_files_load() -> None:
     names = [pipeline.name for pipeline in load_pipelines([SHIPPED])]
     assert names == [
         *("bw_sales_result_daily", "bw_sales_result_monthly", "customer_master"),
-        *("days_split_upload", "finance_ml_final"),
-        *("outstanding_balance_aging", "outstanding_balance_monthly"),
+        *("days_split_upload", "dlp_log", "finance_ml_final", "hdfs_to_sftp_sample"),
+        *("openapi_weather", "outstanding_balance_aging", "outstanding_balance_monthly"),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+
 from lake_assets.templates import TemplateError, mistakes_in, rendered
 
 BASE = dt.date(2025, 1, 9)

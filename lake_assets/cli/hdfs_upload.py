@@ -23,7 +23,8 @@ from resources.settings import Settings, load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lake_assets.preps.split_upload import Mode, SplitPlan, Told
+    from lake_assets.preps.file_cuts import Mode
+    from lake_assets.preps.split_upload import SplitPlan, Told
     from resources.hdfs_store import HdfsFiles
 
 _CONNECTION = "hdfs"

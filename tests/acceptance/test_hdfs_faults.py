@@ -237,7 +237,9 @@ def test_a_datanode_is_lost_in_mid_write(
     monkeypatch.setattr(hdfs, "_PAUSES", (0.1, 0.2))
     store = new_folder(breakable_hdfs).store()
     publish(store, DAY, OLD)
-    assert "the connection to the DataNode 127.0.0.1:" in broken(store, 2, breakable_hdfs.kill_datanode)
+    assert "the connection to the DataNode 127.0.0.1:" in broken(
+        store, 2, breakable_hdfs.kill_datanode
+    )
     with pytest.raises(TransientError, match="DataNode"):
         store.read([DAY])
     breakable_hdfs.restart_datanode()

@@ -80,7 +80,10 @@ def test_list() -> None:
         "bw_sales_result_monthly",
         "customer_master",
         "days_split_upload",
+        "dlp_log",
         "finance_ml_final",
+        "hdfs_to_sftp_sample",
+        "openapi_weather",
         "outstanding_balance_aging",
         "outstanding_balance_monthly",
     ]

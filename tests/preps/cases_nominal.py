@@ -1,4 +1,4 @@
-"""Cases of the functions that change nominal columns into other types, from preps' specification."""
+"""Cases of the functions that change nominal columns, from preps' specification."""
 
 from __future__ import annotations
 

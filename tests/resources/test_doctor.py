@@ -215,7 +215,7 @@ def test_hive(tmp_path: Path, hive_server: HiveServer) -> None:
         "user": "lake",
     }
     found = looked_at(tmp_path, connection, table("no_such", "default", id="int64"))
-    assert found["query"].found == "version 1.2.1"
+    assert found["query"].found.startswith("version 1.2.1")
     assert found["clock"].found == "as here; zone UTC+09:00"
     assert "there is no such table" in found["rights raw/no_such"].found
 
