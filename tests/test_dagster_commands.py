@@ -81,7 +81,7 @@ def test_dg_list_defs(variables: dict[str, str]) -> None:
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
     assets = {one["asset_key"]: one for one in listed["assets"]}
-    assert len(assets) == 23
+    assert len(assets) == 28
     raw = assets[RAW]
     assert (raw["group_name"], raw["dependency_keys"]) == (
         "bw_sales_result_daily",
@@ -92,11 +92,13 @@ def test_dg_list_defs(variables: dict[str, str]) -> None:
     assert raw["description"].startswith("BW 매출 실적 – ")
     jobs = {
         *("bw_sales_result_daily", "bw_sales_result_monthly", "customer_master"),
+        *("dlp_log", "hdfs_to_sftp_sample"),
         *("finance_ml_final__forecast", "finance_ml_final__outcome"),
         *("outstanding_balance_aging", "outstanding_balance_monthly"),
     }
-    # A split load runs when somebody asks for a period: a job without a schedule.
-    assert {one["name"] for one in listed["jobs"]} == jobs | {"days_split_upload"}
+    # A split load runs when somebody asks for a period, @once when a DAG is switched on.
+    unscheduled = {"days_split_upload", "openapi_weather"}
+    assert {one["name"] for one in listed["jobs"]} == jobs | unscheduled
     assert {one["name"] for one in listed["schedules"]} == {f"{job}_schedule" for job in jobs}
     assert "Warning" not in done.stderr
 

@@ -100,10 +100,11 @@ def test_demo_again_and_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         *("ar_invoice", "ar_payment", "ar_open_item", "outstanding_balance_monthly"),
         *("outstanding_balance_aging", "payment_feature", "payment_outcome"),
         *("late_payment", "late_payment_score"),
+        *("weather_forecast", "dlp_log"),
     }
 
     second = json.loads(lake(tmp_path, "demo", "--scale", "0.1", "--json").stdout)
-    assert (second["ok"], second["runs"], len(second["skipped"])) == (True, [], 15)
+    assert (second["ok"], second["runs"], len(second["skipped"])) == (True, [], 18)
     assert all(one["reason"].startswith("up to date since 20") for one in second["skipped"])
     assert files(tmp_path) == made
 
