@@ -136,6 +136,8 @@ MODULES: Mapping[str, Mapping[str, str]] = {
         "duckdb": "resources.deliver_duckdb",
         "postgres": "resources.deliver_postgres",
         "mariadb": "resources.deliver_mariadb",
+        "sqlserver": "resources.deliver_dbapi",
+        "hana": "resources.deliver_dbapi",
     },
     "file": dict.fromkeys(("sftp", "hdfs", "storage"), "resources.deliver_files"),
 }

@@ -34,7 +34,7 @@ class Room:
     of any precision. `length` counts characters, or `length_bytes` the bytes in `codec`; `codec` is
     Python's name of the target's encoding, None where it takes all of Unicode. `padded`: blanks at
     the end are lost. `flags`: numbers that a boolean is written to. `finite`: no NaN, no infinity.
-    `zero`: takes the character NUL.
+    `zero`: takes the character NUL. `wide`: a character beyond 65,535 counts twice in `length`.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Room:
     flags: bool = False
     finite: bool = False
     zero: bool = True
+    wide: bool = False
 
 
 def matched(delivery: Delivery, rooms: Sequence[Room], where: str) -> list[Room]:
@@ -139,7 +140,7 @@ def _rules(column: Column, room: Room) -> Iterator[Rule]:
     if not room.nullable:
         yield _nulls, f"is NULL, which {room.name!r} may not be"
     if text and room.length is not None:
-        yield _longer(room.length), f"is too long for {room.name!r}, {room.shown}"
+        yield _longer(room.length, room.wide), f"is too long for {room.name!r}, {room.shown}"
     if text and room.codec is not None:
         yield _lacks(room.codec), f"has a character that {room.codec} lacks"
     if text and room.length_bytes is not None:
@@ -159,9 +160,11 @@ def _nulls(values: pa.Array) -> pa.Array | None:
     return pc.is_null(values) if values.null_count else None
 
 
-def _longer(most: int) -> Callable[[pa.Array], pa.Array | None]:
+def _longer(most: int, wide: bool) -> Callable[[pa.Array], pa.Array | None]:
     def flags(values: pa.Array) -> pa.Array | None:
         lengths = pc.utf8_length(values)
+        if wide and (pc.max(lengths).as_py() or 0) > most // 2:
+            return _texts(values, lambda one: len(one.encode("utf-16-le")) > 2 * most)
         # Compared as one number first: an Arrow scalar of a Python one would import pandas.
         if (pc.max(lengths).as_py() or 0) <= most:
             return None
