@@ -16,6 +16,7 @@ import pyarrow as pa
 from resources.dbapi_columns import column
 from resources.described import FileSource
 from resources.errors import PermanentError
+from resources.json_values import JsonError, plain, read_json
 from resources.source import Column, SourceColumn
 from resources.types import ColumnType
 from resources.yamlfile import nearest
@@ -263,26 +264,13 @@ class _JsonLines:
 
 
 def _object(line: bytes, of: FileSource, number: int) -> dict[str, Any]:
-    import json
-
     try:
-        found = json.loads(line.decode(of.encoding), parse_float=str, parse_int=str)
-    except json.JSONDecodeError:
+        found = read_json(line.decode(of.encoding))
+    except JsonError:
         found = None
     if not isinstance(found, dict):
         raise PermanentError(f"{of.path}: line {number} is no JSON object.")
     return found
-
-
-def plain(value: Any) -> str | None:
-    """A value of JSON (its numbers read as their digits) as the text of a column."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
 
 
 FORMATS: dict[str, type[_Format]] = {

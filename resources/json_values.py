@@ -26,10 +26,10 @@ class JsonError(Exception):
 _DECODER = json.JSONDecoder(parse_float=Digits, parse_int=Digits, parse_constant=Digits)
 
 
-def read_json(data: bytes, encoding: str = "utf-8-sig") -> Any:
+def read_json(data: bytes | str) -> Any:
     """A document, numbers in it as `Digits`; JsonError where it is none, or not whole."""
     try:
-        return _DECODER.decode(data.decode(encoding))
+        return _DECODER.decode(data if isinstance(data, str) else data.decode("utf-8-sig"))
     except (ValueError, RecursionError):  # the first also for bytes that are no text
         raise JsonError from None
 
