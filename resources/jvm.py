@@ -10,6 +10,7 @@ with other jars, or other versions of one, share the machine.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import importlib.util
 import os
@@ -76,6 +77,7 @@ def java(where: str) -> Any:
                 f"runtime of version 11 or newer, and {HEAP} of memory be free for it."
             ) from None
         _started()["pid"] = os.getpid()
+        atexit.register(_at_exit)
     if _started().get("pid", os.getpid()) != os.getpid():
         raise PermanentError(
             f"{where}: this process was forked off one in which Java runs, and Java does not "
@@ -83,6 +85,17 @@ def java(where: str) -> Any:
             "the first JDBC connection is opened."
         )
     return jpype
+
+
+def _at_exit() -> None:
+    """End the thread that calls Python back from Java.
+
+    Left alone it may ask for Python while that is being taken down, and then the whole process is
+    aborted after its work was done (one in three of short reads, Python 3.11, JPype 1.7.1).
+    """
+    jpype = importlib.import_module("jpype")
+    if _started().get("pid") == os.getpid():
+        jpype.JClass("org.jpype.ref.JPypeReferenceQueue").getInstance().stop()
 
 
 def _arrow_jar() -> Path | None:
