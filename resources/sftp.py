@@ -58,8 +58,9 @@ def opened(name: str, connection: Connection) -> Iterator[SftpFolder]:
             allow_agent=False,
             timeout=float(c.options.get("timeout", 10)),
         )
-        with client.open_sftp() as session:
-            yield SftpFolder(where, session, c.path or "")
+        # Not a `with`: closing a session of a lost connection is an error of its own, after the one
+        # that was told. `client.close()` below ends both.
+        yield SftpFolder(where, client.open_sftp(), c.path or "")
     except LakeError:
         raise
     except (paramiko.SSHException, OSError, EOFError) as error:

@@ -166,7 +166,7 @@ def test_parquet_and_json_lines(sftp_server: SftpServer, folder: Path) -> None:
             "ok": False,
             "x": None,
         },
-        {**dict.fromkeys(types), "x": '{"y": ["1.50"]}'},
+        {**dict.fromkeys(types), "x": '{"y": [1.50]}'},
     ]
 
 
@@ -336,15 +336,17 @@ def test_a_connection_cut_in_mid_stream_is_transient_and_the_next_one_works(
 ) -> None:
     with (folder / "big.csv").open("w") as file:
         file.write("id,s\n")
-        file.writelines(f"{n},{'가나다' * 20}\n" for n in range(400_000))
+        file.writelines(f"{n},{'가나다' * 20}\n" for n in range(150_000))
     what = table(FileSource(path=f"{folder}/big.csv", format="csv"), {"id": "int64", "s": "string"})
     with connect("sftp", connection(sftp_server)) as source, source.read(what) as reading:
         next(reading.batches)
         sftp_server.kill()
-        with pytest.raises(TransientError):
-            list(reading.batches)
-    sftp_server.start()
-    assert rows_of(sftp_server, what).num_rows == 400_000
+        try:
+            with pytest.raises(TransientError):
+                list(reading.batches)
+        finally:
+            sftp_server.start()
+    assert rows_of(sftp_server, what).num_rows == 150_000
 
 
 _MEMORY = """
