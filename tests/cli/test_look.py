@@ -188,7 +188,7 @@ def test_new_writes_a_pipeline_that_is_valid(
     result = lake("validate")
     assert (result.exit_code, result.output) == (
         0,
-        "8 pipelines, 19 assets, environment local: no mistake\n",
+        "11 pipelines, 22 assets, environment local: no mistake\n",
     )
     assert lake("new", "my_first").exit_code == 2
 

@@ -61,6 +61,7 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
             ]
         ],
         "skipped": [],
+        "overwrites": {},
     }
 
 

@@ -983,9 +983,9 @@ def test_postgres_ends_the_connection_in_mid_stream(
 def test_postgres_rights_and_absent_tables(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    postgres.create_role("reader", WORD)
+    postgres.create_role("jdbc_reader", WORD)
     postgres.execute("CREATE TABLE mine AS SELECT 1 AS id", PG)
-    where = by_jdbc(postgres, user="reader", password="env:TIBERO_WORD")
+    where = by_jdbc(postgres, user="jdbc_reader", password="env:TIBERO_WORD")
     with connect("pg", where) as opened:
         with pytest.raises(PermanentError, match=r"permission denied for table mine.*GRANT SELECT"):
             rows_of(opened, lower({"id": "int32"}, "mine"))
