@@ -52,7 +52,7 @@ def _overhead(file: str, engine: str) -> Ratio:
     """The function that adds most to a native call of three rows."""
     calls: dict[str, Any] = Side(
         engine, "preps_sides:calling", {"file": file, "engine": engine}
-    ).run()["facts"]["calls"]
+    ).run()["facts"]
     added = {name: one["ours"] - one["native"] for name, one in calls.items()}
     worst = max(added, key=added.__getitem__)
     notes = {"most": worst, **{name: round(ms, 2) for name, ms in added.items()}}
