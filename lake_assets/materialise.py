@@ -1,12 +1,13 @@
 """How an asset's partitions come about: rows of a source, SQL, a transform, a model, its scores.
 
 Here: from an asset's record and the partitions asked for to outcomes, without Dagster, so that all
-of it runs in a plain test. Not here: gates and publishing (`publish.py`) and events (`builder.py`).
+of it runs in a plain test. Not here: reading a source (`source_reading.py`), gates and publishing
+(`publish.py`) and events (`builder.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -16,18 +17,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lake_assets import hive_engine, publish, sql_engine, transform
-from lake_assets.partitions import consecutive, input_keys, runs
-from lake_assets.pipeline import Asset, Elsewhere, Input, window_kind
+from lake_assets.partitions import consecutive, input_keys
+from lake_assets.pipeline import Asset, Elsewhere, Input
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import Columns, DatasetSpec, DeliverySpec, ModelSpec, SourceSpec
-from resources.described import Described
 from resources.errors import NotYetError, PermanentError
 from resources.frames import lake_type
-from resources.partition import Partition, join, window
+from resources.partition import Partition
 from resources.settings import Settings
-from resources.source import Column, SourceColumn, Span, Table, Totals, Window, open_source
-from resources.sql import DIALECTS, quoted, statement, translated
+from resources.source import Totals
+from resources.sql import quoted, statement
 from resources.store import Store
 from resources.yamlfile import nearest
 
@@ -111,7 +111,9 @@ def materialise(work: Work, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]
     """
     spec = work.asset.spec
     if isinstance(spec, SourceSpec):
-        return _source(work, spec, keys)
+        from lake_assets import source_reading
+
+        return source_reading.read(work, spec, keys)
     if isinstance(spec, ModelSpec):
         return _models(work, spec, keys)
     if isinstance(spec, DeliverySpec):
@@ -135,157 +137,15 @@ def made_by_hive(asset: Asset, settings: Settings) -> bool:
     return engine == "hive" and settings.store.hive is not None
 
 
-def source_table(
-    asset: Asset, spec: SourceSpec, params: Mapping[str, Value], settings: Settings
-) -> Table:
-    """The description of what to read from a source, in the words of `resources`."""
-    kind = window_kind(spec)
-    column = spec.window.column if spec.window else None
-    window = Window(column, kind) if column and kind else None
-    return Table(
-        columns=tuple(
-            Column(
-                name, column.source or name, column.parsed, column.nullable, column.pii != "none"
-            )
-            for name, column in spec.columns.items()
-        ),
-        schema=spec.schema_,
-        table=spec.table,
-        query=_query_text(asset, spec, settings),
-        window=window,
-        filter=spec.filter,
-        order_by=tuple(spec.order_by),
-        sums=tuple(spec.sums),
-        params=params,
-    )
-
-
-def _query_text(asset: Asset, spec: SourceSpec, settings: Settings) -> str | None:
-    """The free query in the words of what the connection is in this environment."""
-    if spec.query is None:
-        return None
-    kind = settings.connection(spec.connection).kind
-    if kind not in ("duckdb", "postgres", "hive"):
-        return spec.query
-    if DIALECTS[spec.connection] != kind and spec.local_query is not None:
-        return translated(spec.local_query, "duckdb", kind, asset.key)
-    return translated(spec.query, DIALECTS[spec.connection], kind, asset.key)
-
-
-def _source(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
-    asset = work.asset
-    table = source_table(asset, spec, work.params, work.settings)
-    table = replace(table, of=described_for(asset, spec, keys[0]))
-    with open_source(work.settings, spec.connection) as source:
-        drift = _drift(asset, table, source.describe(table))
-        warning = drift if spec.on_drift == "warn" else None
-        # Rows of one partition come sorted by its window column first; where that is a day of the
-        # partition it is the same for all of them.
-        constant = table.window is None or (
-            table.window.kind != "timestamp"
-            and asset.partitions is not None
-            and asset.partitions.cadence == "daily"
-        )
-        ordered = spec.file is None and spec.api is None  # those come as they are
-        sorted_by = spec.order_by if constant and ordered else ()
-        inspector = _inspector(work, sorted_by, () if warning else (drift,))
-        for name, times in _parts_at_once(asset, spec, keys):
-            one, span = _part(asset, spec, table, name, times)
-            with source.read(one, span) as reading:
-                if one.window is None or span is None:
-                    slices = publish.of_one(times[0], reading.batches)
-                else:
-                    slices = publish.by_column(reading.batches, one.window.column, span.cadence)
-                named = ((join(time, name), batch) for time, batch in slices)
-                totals = reading.totals and {
-                    join(time, name): found for time, found in reading.totals.items()
-                }
-                asked = [join(time, name) for time in times]
-                for outcome in _land(work, asked, named, inspector, totals):
-                    yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
-
-
-def _parts_at_once(
-    asset: Asset, spec: SourceSpec, keys: Sequence[str]
-) -> Iterable[tuple[str, Sequence[str]]]:
-    """Name and times of each reading: a run of partitions, or one where names ask for it."""
-    if asset.partitions is None:
-        return [("", [""])]
-    found = list(runs(asset.partitions, keys))
-    if spec.by_name or _differ(asset, spec, found):
-        return [(name, [time]) for name, times in found for time in times]
-    return found
-
-
-def _differ(asset: Asset, spec: SourceSpec, found: Iterable[tuple[str, Sequence[str]]]) -> bool:
-    """Whether partitions that follow each other are asked for in other words: dlp-2025.07.01."""
-    if spec.described is None:
-        return False
-    asked = (
-        {repr(described_for(asset, spec, join(time, name))) for time in times}
-        for name, times in found
-    )
-    return any(len(words) > 1 for words in asked)
-
-
-def _part(
-    asset: Asset, spec: SourceSpec, table: Table, name: str, times: Sequence[str]
-) -> tuple[Table, Span | None]:
-    """What one query reads: the rows of a name, where there is one, over times without a gap."""
-    table = replace(table, of=described_for(asset, spec, join(times[0], name)))
-    if name and spec.window and spec.window.name:
-        table = replace(table, equal={spec.window.name: name})
-    cadence = asset.partitions.cadence if asset.partitions else None
-    if cadence is None or spec.by_name:
-        return table, None
-    return table, Span(window(cadence, times[0])[0], window(cadence, times[-1])[1], cadence)
-
-
-def described_for(asset: Asset, spec: SourceSpec, key: str) -> Described | None:
-    """Files, an index or an API as the partition `key` asks for them: templates filled in."""
-    if spec.described is None:
-        return None
-    if asset.partitions is None or asset.partitions.cadence is None:
-        return spec.described
-    from lake_assets.templates import filled
-
-    words = asset.partitions.words(key, key)
-    return type(spec.described).model_validate(filled(spec.described.model_dump(), words))
-
-
-def _drift(asset: Asset, table: Table, found: Sequence[SourceColumn]) -> Verdict:
-    """What the source says of its columns against what is declared.
-
-    A declared column that is gone is a PermanentError: there is nothing to read.
-    """
-    by_name = {column.name: column for column in found}
-    missing = [column for column in table.columns if column.source not in by_name]
-    if missing:
-        words = "; ".join(f"{c.source!r} ({nearest(c.source, by_name)})" for c in missing)
-        raise PermanentError(
-            f"{asset.key}: {table.shown} no longer has: {words}. Correct `columns` in "
-            f"{asset.pipeline.file.shown}, or ask the owner of the source."
-        )
-    differences = []
-    for column in table.columns:
-        theirs = by_name[column.source]
-        if theirs.type is not None and theirs.type != column.type:
-            differences.append(f"{column.source}: {theirs.shown}, declared {column.type.name}")
-    if table.query is None:
-        declared = {column.source for column in table.columns}
-        extra = [column.name for column in found if column.name not in declared]
-        differences += [f"{name}: not declared" for name in extra]
-    shown = "; ".join(differences) or "as declared"
-    return Verdict("drift", not differences, shown, "the declared columns and types")
-
-
-def _inspector(work: Work, sorted_by: Sequence[str], standing: Sequence[Verdict] = ()) -> Inspector:
+def inspector_of(
+    work: Work, sorted_by: Sequence[str], standing: Sequence[Verdict] = ()
+) -> Inspector:
     spec = work.asset.spec
     sums = spec.sums if isinstance(spec, SourceSpec) else ()
     return Inspector(spec.gates, spec.checks, spec.columns, sums, sorted_by, standing)
 
 
-def _land(
+def landed(
     work: Work,
     keys: Sequence[str],
     slices: publish.Slices,
@@ -317,7 +177,7 @@ def _each(
     if spec.steps:
         steps = f"{len(spec.steps)} step{'s' if len(spec.steps) > 1 else ''}"
         route = f"{sql}, {steps}" if spec.sql else steps
-    inspector = _inspector(work, spec.order_by)
+    inspector = inspector_of(work, spec.order_by)
     for key in keys:
         for outcome in make(work, spec, key, inspector):
             yield route, outcome
@@ -325,7 +185,7 @@ def _each(
 
 def _sql(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
     with _query(work, spec, [key], spec.order_by, ()) as batches:
-        yield from _land(work, [key], publish.of_one(key, batches), inspector, None)
+        yield from landed(work, [key], publish.of_one(key, batches), inspector, None)
 
 
 def _hive(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iterator[Outcome]:
@@ -356,7 +216,7 @@ def _hive(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> Iter
             yield publish.adopt(version, key, schema, inspector, work.rows_before)
             return
         rows = hive_engine.rewritten(version.batches(schema.names), schema)
-        yield from _land(work, [key], publish.of_one(key, rows), inspector, None)
+        yield from landed(work, [key], publish.of_one(key, rows), inspector, None)
 
 
 def _range(work: Work, spec: DatasetSpec, keys: Sequence[str]) -> Iterator[tuple[str, Outcome]]:
@@ -364,12 +224,12 @@ def _range(work: Work, spec: DatasetSpec, keys: Sequence[str]) -> Iterator[tuple
     cadence = work.asset.partitions.cadence
     assert cadence is not None, "validation refuses a range of names"
     (column,) = work.asset.partitions.columns
-    inspector = _inspector(work, spec.order_by)
+    inspector = inspector_of(work, spec.order_by)
     for run in consecutive(cadence, keys):
         order = [column, *spec.order_by]
         with _query(work, spec, run, order, (column,)) as batches:
             slices = publish.by_partition_column(batches, column, cadence)
-            for outcome in _land(work, run, slices, inspector, None):
+            for outcome in landed(work, run, slices, inspector, None):
                 yield f"DuckDB SQL over {len(run)} partitions", outcome
 
 
@@ -506,7 +366,7 @@ def _frames(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> It
     if spec.order_by:
         table = table.sort_by([(column, "ascending") for column in spec.order_by])
     slices = publish.of_one(key, table.to_batches(sql_engine.BATCH_ROWS))
-    yield from _land(work, [key], slices, inspector, None)
+    yield from landed(work, [key], slices, inspector, None)
 
 
 def _personal(work: Work, spec: DatasetSpec) -> bool:
@@ -534,7 +394,7 @@ def _stepped(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) -> I
         if spec.order_by:
             sorted_ = sql_engine.ordered(batches, schema, spec.order_by, _spill(work))
             batches = stack.enter_context(sorted_)
-        for outcome in _land(work, [key], publish.of_one(key, batches), inspector, None):
+        for outcome in landed(work, [key], publish.of_one(key, batches), inspector, None):
             yield replace(outcome, more={"steps": run.told()})
 
 
@@ -545,12 +405,12 @@ def _models(work: Work, spec: ModelSpec, keys: Sequence[str]) -> Iterator[tuple[
     from lake_assets.models.training import train
 
     registry = Registry(work.settings)
-    inspector = _inspector(work, ())
+    inspector = inspector_of(work, ())
     for key in keys:
 
         def land(row: pa.Table, key: str = key) -> Outcome:
             slices = publish.of_one(key, row.to_batches())
-            (outcome,) = _land(work, [key], slices, inspector, None)
+            (outcome,) = landed(work, [key], slices, inspector, None)
             return outcome
 
         yield spec.fit, train(_job(work, spec, key), registry, land)
@@ -617,7 +477,7 @@ def _predicted(work: Work, spec: DatasetSpec, key: str, inspector: Inspector) ->
     select = statement(columns, quoted(predict.rows, "duckdb"))
     with _selected(work, select, [key], spec.order_by) as reader:
         batches = scorer.batches(reader, predict, arrow_schema(spec.columns))
-        for outcome in _land(work, [key], publish.of_one(key, batches), inspector, None):
+        for outcome in landed(work, [key], publish.of_one(key, batches), inspector, None):
             yield replace(outcome, more={"model": model, "model_version": scorer.version})
 
 

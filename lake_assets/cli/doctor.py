@@ -40,7 +40,8 @@ def doctor_command(connections: tuple[str, ...], timeout: float, as_json: bool) 
 
     Name resolved, port open, certificate, login, a trivial query, the server's version and clock,
     and whether the tables that pipelines read are there and may be read. No row is read, nothing
-    is sent to a webhook, nothing stays behind. Exit code 1 where a check failed.
+    is sent to a webhook, nothing stays behind. Exit code 1 where a check failed; a warning (of TLS
+    that is not verified) is none.
 
     \b
     Examples:
@@ -64,7 +65,8 @@ def doctor_command(connections: tuple[str, ...], timeout: float, as_json: bool) 
         )
     else:
         _show(checks)
-        told = ", ".join(f"{counts[one]} {one}" for one in ("ok", "failed", "not tried"))
+        words = ("ok", *(["warning"] * bool(counts["warning"])), "failed", "not tried")
+        told = ", ".join(f"{counts[one]} {one}" for one in words)
         click.echo(f"\nenvironment {settings.env}: {told}")
     if counts["failed"]:
         raise SystemExit(1)
@@ -114,8 +116,8 @@ def _declared(settings: Settings) -> dict[str, list[Declared]] | None:
     """Connection → what pipelines read of it; None where their files have mistakes."""
     from lake_assets.cli.peek import last_key
     from lake_assets.loader import load_pipelines, pipeline_folders
-    from lake_assets.materialise import described_for, source_table
     from lake_assets.pipeline import assets
+    from lake_assets.source_reading import described_for, source_table
     from lake_assets.spec import SourceSpec
     from resources.doctor import Declared
 

@@ -70,7 +70,7 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
 
 
 def _of_source(settings: Settings, asset: Asset, rows: int) -> pa.Table:
-    from lake_assets.materialise import described_for, source_table
+    from lake_assets.source_reading import described_for, source_table
     from resources.source import open_source
 
     assert isinstance(asset.spec, SourceSpec)

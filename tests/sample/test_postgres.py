@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 from lake_assets.loader import SHIPPED, read_pipelines
-from lake_assets.materialise import source_table
 from lake_assets.pipeline import assets
 from lake_assets.sample.generate import dirty_day, tables, write_duckdb
 from lake_assets.sample.postgres import write_postgres
+from lake_assets.source_reading import source_table
 from lake_assets.spec import SourceSpec
 from resources.settings import Sample, load_settings
 from resources.source import Span, open_source
