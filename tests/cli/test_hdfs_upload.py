@@ -21,6 +21,8 @@ from tests.resources.stores import OnHdfs, hdfs_of, new_folder
 from tests.servers.hdfs import HdfsServer
 
 CODE = "from lake_assets.cli.main import main; main()"
+#: What a shell started in the background ignores SIGINT, and so would its children.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_stopped_by_hand_and_resumed(place: OnHdfs, tmp_path: Path) -> None:
     src.write_bytes(os.urandom(64 << 20))
     words = ["hdfs-upload", str(src), f"{place.root}/out", "--chunk-size", "8MB"]
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, *words], stdout=subprocess.PIPE, text=True, env={**os.environ}
+        [sys.executable, "-c", f"{HEARS}{CODE}", *words], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert "part-00000" in process.stdout.readline()
