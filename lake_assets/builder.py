@@ -341,7 +341,7 @@ def code_version(asset: Asset) -> str:
 #: Keys that change what people read and where a task runs, never the rows.
 _WORDS = {
     *("title", "description", "owner", "task_id", "formerly", "run", "checks", "partitions"),
-    "files",
+    *("files", "splits"),
 }
 
 
@@ -426,7 +426,7 @@ def _run(
         known = _known_versions(context.instance, work, keys)
         made_from = _input_versions(work, keys, known)
         origin = Origin(context.run_id, version, record.git_commit(), known)
-        work = replace(work, origin=origin)
+        work = replace(work, origin=origin, say=context.log.info)
         for route, outcome in materialise(work, keys):
             metadata = (
                 _renamed(

@@ -14,6 +14,7 @@ from typing import Any
 
 from lake_assets import delivery, steps
 from lake_assets.declared_origins import check_origins
+from lake_assets.declared_splits import check_splits
 from lake_assets.models import declared
 from lake_assets.partition_spec import Partitions
 from lake_assets.pipeline import (
@@ -339,6 +340,7 @@ def _check_source(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
             name = key.rstrip("_")
             yield asset.mistake((name,), f"{name} belongs to a {needs}", f"give {needs}")
     yield from _check_window(asset, spec)
+    yield from check_splits(asset, spec)
     yield from _undeclared(asset, ("sums",), spec.sums)
     for index, column in enumerate(spec.sums):
         if column in asset.types and not asset.types[column].is_number:

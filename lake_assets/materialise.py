@@ -56,7 +56,7 @@ class Work:
 
     `catalogue` has all that datasets of the location can read, by key, `params` the pipeline's
     parameters as this run sets them; `rows_before` gives the rows of the partition before, None
-    where there is none.
+    where there is none; `say` tells people how far a long partition is.
     """
 
     asset: Asset
@@ -66,6 +66,7 @@ class Work:
     params: Mapping[str, Value]
     rows_before: Callable[[str], int | None] = lambda key: None
     origin: Origin = field(default_factory=Origin)
+    say: Callable[[str], object] = lambda text: None
 
 
 def partition(asset: Input, key: str) -> Partition:

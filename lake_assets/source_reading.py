@@ -10,18 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from lake_assets import publish
+from lake_assets import publish, split_reading
 from lake_assets.materialise import Value, Work, inspector_of, landed
 from lake_assets.partitions import runs
 from lake_assets.pipeline import Asset, window_kind
 from lake_assets.publish import Outcome
-from lake_assets.rules import Verdict
+from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import SourceSpec
 from resources.described import Described
 from resources.errors import PermanentError
 from resources.partition import join, window
 from resources.settings import Settings
-from resources.source import Column, SourceColumn, Span, Table, Window, open_source
+from resources.source import (
+    Column,
+    Source,
+    SourceColumn,
+    Span,
+    Table,
+    Window,
+    open_source,
+)
 from resources.sql import DIALECTS, translated
 from resources.yamlfile import nearest
 
@@ -71,17 +79,26 @@ def read(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[st
         drift = _drift(asset, table, source.describe(table))
         warning = drift if spec.on_drift == "warn" else None
         # Rows of one partition come sorted by its window column first; where that is a day of the
-        # partition it is the same for all of them.
-        constant = table.window is None or (
-            table.window.kind != "timestamp"
-            and asset.partitions is not None
-            and asset.partitions.cadence == "daily"
+        # partition it is the same for all of them. Those of splits come by `order_by` alone.
+        constant = (
+            table.window is None
+            or spec.splits is not None
+            or (
+                table.window.kind != "timestamp"
+                and asset.partitions is not None
+                and asset.partitions.cadence == "daily"
+            )
         )
         ordered = spec.file is None and spec.api is None  # those come as they are
         sorted_by = spec.order_by if constant and ordered else ()
         inspector = inspector_of(work, sorted_by, () if warning else (drift,))
         for name, times in _parts_at_once(asset, spec, keys):
             one, span = _part(asset, spec, table, name, times)
+            if spec.splits is not None:
+                key = join(times[0], name)
+                for route, outcome in _by_splits(work, spec, source, one, span, key, inspector):
+                    yield route, replace(outcome, drift=warning)
+                continue
             with source.read(one, span) as reading:
                 if one.window is None or span is None:
                     slices = publish.of_one(times[0], reading.batches)
@@ -96,6 +113,22 @@ def read(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[st
                     yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
 
 
+def _by_splits(
+    work: Work,
+    spec: SourceSpec,
+    source: Source,
+    table: Table,
+    span: Span | None,
+    key: str,
+    inspector: Inspector,
+) -> Iterator[tuple[str, Outcome]]:
+    with split_reading.reading(work, spec, source, table, span, key) as parts:
+        found = parts.reading
+        slices = publish.of_one(key, found.batches)
+        for outcome in landed(work, [key], slices, inspector, found.totals):
+            yield f"{found.route}, {found.reconciled}", replace(outcome, more=parts.told())
+
+
 def _parts_at_once(
     asset: Asset, spec: SourceSpec, keys: Sequence[str]
 ) -> Iterable[tuple[str, Sequence[str]]]:
@@ -103,7 +136,7 @@ def _parts_at_once(
     if asset.partitions is None:
         return [("", [""])]
     found = list(runs(asset.partitions, keys))
-    if spec.by_name or _differ(asset, spec, found):
+    if spec.by_name or spec.splits or _differ(asset, spec, found):
         return [(name, [time]) for name, times in found for time in times]
     return found
 

@@ -249,6 +249,32 @@ class Window(Strict):
     )
 
 
+class SplitSpec(Strict):
+    """One partition read in parts by ranges of a column, over several connections at once.
+
+    The ranges are half-open, the outer ones have no end, and NULL is a part of its own. What is
+    complete when a connection is cut, or the process ends, is not read again.
+    """
+
+    model_config = either("count", "bounds")
+
+    column: ColumnName = Field(description="a whole number, decimal, date or timestamp; or text")
+    count: Annotated[int, Field(ge=2, le=256)] | None = Field(
+        None, description="that many ranges of equal width between its smallest and largest value"
+    )
+    bounds: list[Bound] | None = Field(
+        None,
+        min_length=1,
+        description="the values that begin a range each, ascending; for text the only way",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> SplitSpec:
+        if (self.count is None) == (self.bounds is None):
+            raise ValueError("give either count or bounds")
+        return self
+
+
 class _Named(Strict):
     title: Text = Field(description="the name people read, in Korean")
     description: str = ""
@@ -297,6 +323,9 @@ class SourceSpec(_Asset):
     api: ApiSource | None = Field(None, description="what an open API answers")
     window: Window | None = None
     filter: Text | None = Field(None, description="an SQL condition over the declared columns")
+    splits: SplitSpec | None = Field(
+        None, description="read one partition in parts, over several connections at once"
+    )
     sums: list[ColumnName] = Field([], description="columns whose sums are reconciled")
     on_drift: Literal["warn", "fail"] = Field(
         "warn", description="what an undeclared new column or a changed type does"

@@ -145,14 +145,12 @@ class DbapiTables(TableReader):
                 fields = self._planned(self._described(cursor, table), table)
                 self._no_null_days(cursor, table, fields, span)
                 totals = self._totals(cursor, table, fields, span)
-                order = [table.window.column] if table.window else []
-                order += [name for name in table.order_by if name not in order]
                 by_name = {field.column.name: field for field in fields}
                 select = sql.statement(
                     self._selected(fields),
                     sql.relation(table, span, self.dialect),
                     self._where(table, fields, span),
-                    order_by=[self._sorted(by_name[name]) for name in order],
+                    order_by=[self._sorted(by_name[name]) for name in self._order(table)],
                 )
             once = reconciled == SNAPSHOT
             rows = self._rows(cursor, table, fields, span, select, totals, once)

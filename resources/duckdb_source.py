@@ -73,6 +73,9 @@ class DuckDBFile(DuckDBTables):
             raise
         return db
 
+    def _share(self, cursor: duckdb.DuckDBPyConnection) -> str | None:
+        return "file"  # nobody can write to it while it is open
+
     def _run(
         self, cursor: duckdb.DuckDBPyConnection, statement: str, fields: Sequence[Field] = ()
     ) -> duckdb.DuckDBPyConnection:

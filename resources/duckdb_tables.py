@@ -70,6 +70,7 @@ class DuckDBTables(TableReader):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._db: duckdb.DuckDBPyConnection | None = None
+        self._held: duckdb.DuckDBPyConnection | None = None
 
     @abstractmethod
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -101,6 +102,13 @@ class DuckDBTables(TableReader):
         """What stops the running statement of `cursor`'s transaction, prepared beforehand."""
         return cursor.interrupt
 
+    def _share(self, cursor: duckdb.DuckDBPyConnection) -> str | None:
+        """What makes the state that `cursor`'s transaction sees that of others; None: nothing."""
+        return None
+
+    def _join(self, cursor: duckdb.DuckDBPyConnection, state: str) -> None:
+        """Let `cursor`'s transaction, in which nothing ran yet, see a state that is shared."""
+
     def __enter__(self) -> DuckDBTables:
         with self._errors("connecting"):
             self._db = self._open()
@@ -129,6 +137,18 @@ class DuckDBTables(TableReader):
             return reader.read_all()
 
     @contextmanager
+    def shared(self, table: Table) -> Iterator[str | None]:
+        """This connection's own statements run in the transaction that others see by its state."""
+        with self._transaction(table) as cursor:
+            with self._errors(table.shown):
+                state = self._share(cursor)
+            self._held = None if state is None else cursor
+            try:
+                yield state
+            finally:
+                self._held = None
+
+    @contextmanager
     def read(self, table: Table, span: Span | None = None) -> Iterator[Reading]:
         self._check_span(table, span)
         with self._transaction(table) as cursor:
@@ -138,13 +158,11 @@ class DuckDBTables(TableReader):
                 totals = self._totals(cursor, table, fields, span)
                 where = self._where(table, fields, span)
                 by_name = {field.column.name: field for field in fields}
-                order = [table.window.column] if table.window else []
-                order += [name for name in table.order_by if name not in order]
                 select = sql.statement(
                     self._selected(fields),
                     sql.relation(table, span, self.dialect),
                     where,
-                    order_by=[by_name[name].sql for name in order],
+                    order_by=[by_name[name].sql for name in self._order(table)],
                 )
                 reader = self._run(cursor, select, fields).to_arrow_reader(BATCH_ROWS)
                 self._check_schema(table, reader.schema)
@@ -171,12 +189,17 @@ class DuckDBTables(TableReader):
         """
         if self._db is None:
             raise PermanentError(f"{self.where} is not open; use it in a `with` block.")
+        if self._held is not None:
+            yield self._held
+            return
         cursor = self._db.cursor()
         broken = contextlib.suppress(duckdb.Error, pa.ArrowException, OSError)
         cancel: Callable[[], None] | None = None
         try:
             with self._errors(table.shown):
                 cursor.execute("BEGIN")
+                if table.state is not None:
+                    self._join(cursor, table.state)
                 cancel = self._cancel(cursor)
             yield cursor
         finally:

@@ -169,7 +169,7 @@ class HiveSource(TableReader):
             _, field, _ = self._window(table, fields)
             if field.column.source in partitioned_by:
                 spans = [Span(*window(span.cadence, key), span.cadence) for key in keys]
-            if order or len(keys) > len(spans):
+            if table.split is None and (order or len(keys) > len(spans)):
                 order = [field.column.name, *(one for one in order if one != field.column.name)]
         return [
             sql.statement(
@@ -236,6 +236,11 @@ class HiveSource(TableReader):
     def _number(self, found: SourceColumn) -> bool:
         return False
 
+    def _summed(self, field: Field) -> str:
+        """What is added up: a sum of bigints would silently begin anew beyond 2^63."""
+        name = field.found.type.name if field.found.type else ""
+        return f"CAST({field.sql} AS DECIMAL(38, 0))" if name.startswith("int") else field.sql
+
     def _totals(
         self, table: Table, fields: Sequence[Field], span: Span | None
     ) -> dict[str, Totals]:
@@ -246,7 +251,7 @@ class HiveSource(TableReader):
         """
         by_name = {field.column.name: field for field in fields}
         sums = [by_name[name] for name in table.sums]
-        selected = ["count(*)", *(f"sum({_summed(field)})" for field in sums)]
+        selected = ["count(*)", *(f"sum({self._summed(field)})" for field in sums)]
         where, group = self._chosen(table, fields), list[str]()
         if span is not None:
             kind, field, _ = self._window(table, fields)
@@ -303,9 +308,3 @@ def lake_type(shown: str) -> ColumnType | None:
 def _arrow(found: SourceColumn) -> pa.DataType:
     """As what a column is taken from the wire: lists and structs come as JSON text."""
     return found.type.arrow() if found.type else pa.string()
-
-
-def _summed(field: Field) -> str:
-    """What is added up: a sum of bigints would silently begin anew beyond 2^63."""
-    name = field.found.type.name if field.found.type else ""
-    return f"CAST({field.sql} AS DECIMAL(38, 0))" if name.startswith("int") else field.sql

@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 from resources.errors import NotYetError, PermanentError, TransientError
 from resources.limits import Limits, next_opening
-from resources.source import Reading, Source, SourceColumn, Span, Table
+from resources.source import Reading, Source, SourceColumn, Span, Splittable, Survey, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +35,10 @@ _LOG = logging.getLogger(__name__)
 WAIT, _LOOK = 600.0, 0.5
 
 
+class BusyError(TransientError):
+    """All sessions that a connection may have are in use."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a connection's sessions are counted: a folder of this machine, and its name there."""
@@ -44,19 +48,24 @@ class Place:
 
 
 class LimitedSource:
-    """A source, opened and read within `limits`."""
+    """A source, opened and read within `limits`; without `wait` only if a session is free."""
 
-    def __init__(self, source: Source, name: str, limits: Limits, place: Place) -> None:
+    def __init__(
+        self, source: Source, name: str, limits: Limits, place: Place, *, wait: bool = True
+    ) -> None:
         self._source = source
         self._name = name
         self._limits = limits
         self._place = place
+        self._wait = wait
         self._lock: int | None = None
 
     def __enter__(self) -> LimitedSource:
         self._check_hours()
         if self._limits.connections is not None:
-            self._lock = _place(self._name, self._place, self._limits.connections)
+            self._lock = _place(
+                self._name, self._place, self._limits.connections, WAIT if self._wait else 0.0
+            )
         try:
             self._source.__enter__()
         except BaseException:
@@ -88,6 +97,19 @@ class LimitedSource:
     def peek(self, table: Table, rows: int) -> pa.Table:
         return self._source.peek(table, rows)
 
+    def survey(self, table: Table, span: Span | None, column: str, *, ends: bool) -> Survey:
+        self._check_hours()
+        return self._splittable.survey(table, span, column, ends=ends)
+
+    def shared(self, table: Table) -> AbstractContextManager[str | None]:
+        return self._splittable.shared(table)
+
+    @property
+    def _splittable(self) -> Splittable:
+        if not isinstance(self._source, Splittable):
+            raise PermanentError(f"The connection {self._name!r} holds nothing to read by splits.")
+        return self._source
+
     def _check_hours(self) -> None:
         hours = self._limits.hours
         now = datetime.now(_ZONE).replace(tzinfo=None)
@@ -115,18 +137,18 @@ def _paced(batches: Iterator[pa.RecordBatch], rate: int) -> Generator[pa.RecordB
         yield batch
 
 
-def _place(name: str, place: Place, count: int) -> int:
+def _place(name: str, place: Place, count: int, wait: float) -> int:
     """One of `count` lock files of this machine, held; the kernel frees those of killed runs."""
     files = [place.folder / f"{quote(place.name, safe='')}.{one}.lock" for one in range(count)]
-    until, told = time.monotonic() + WAIT, False
+    until, told = time.monotonic() + wait, False
     while True:
         for file in files:
             if (held := _held(file)) is not None:
                 return held
         if time.monotonic() >= until:
-            raise TransientError(
+            raise BusyError(
                 f"The connection {name!r} has had its {count} sessions of this machine in use for "
-                f"{WAIT:.0f} s (`limits: connections`). Try again later, or run fewer at a time."
+                f"{wait:.0f} s (`limits: connections`). Try again later, or run fewer at a time."
             )
         if not told:
             told = True

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from resources import standins
 from resources.described import Described, shown
@@ -51,6 +51,23 @@ class Window:
     kind: WindowKind
 
 
+#: What a column by which a partition is split may hold.
+KeyValue = int | Decimal | date | str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows whose `column` is `low` or more and below `high`; None is no bound on that side.
+
+    `null`: those in which it is NULL, and no others.
+    """
+
+    column: str
+    low: KeyValue | None = None
+    high: KeyValue | None = None
+    null: bool = False
+
+
 @dataclass(frozen=True)
 class Table:
     """What to read: `table` (with `schema`) or `query`, both in the source's own names, or `of`.
@@ -59,7 +76,8 @@ class Table:
 
     `filter` is an SQL condition over the lake's column names, in DuckDB's dialect; `params` are
     the values of its `:name` placeholders (and of those in `query`). `equal` says what some columns
-    (text, by their names in the lake) have in every row that is read.
+    (text, by their names in the lake) have in every row that is read. `split` is the part of a
+    partition that is read, `state` the one state of the source to read, as `shared` gave it.
     """
 
     columns: tuple[Column, ...]
@@ -73,6 +91,8 @@ class Table:
     sums: tuple[str, ...] = ()
     params: Mapping[str, str | int | float | bool | date] = field(default_factory=dict)
     of: Described | None = None
+    split: Split | None = None
+    state: str | None = None
 
     @property
     def shown(self) -> str:
@@ -153,6 +173,37 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What a source says of a partition at once: its totals, and the ends of a column in it.
+
+    The ends are None where there are none, or were not asked for. `nullable`: whether the source
+    lets the column be NULL; `route`: how its rows are read.
+    """
+
+    totals: Totals
+    low: KeyValue | None
+    high: KeyValue | None
+    nullable: bool
+    route: str
+
+
+@runtime_checkable
+class Splittable(Source, Protocol):
+    """A source of which parts of a partition can be asked for, over several connections."""
+
+    def survey(self, table: Table, span: Span | None, column: str, *, ends: bool) -> Survey:
+        """Totals and ends of one partition, in one statement."""
+        ...
+
+    def shared(self, table: Table) -> AbstractContextManager[str | None]:
+        """One state of the source for as long as the block lasts, for this connection and others.
+
+        They get it by `Table.state`. None where the system cannot share one.
+        """
+        ...
+
+
 #: Kind of connection → the module that reads it: `connect(name, connection) -> Source`.
 _MODULES = {
     "duckdb": "resources.duckdb_source",
@@ -170,10 +221,11 @@ _MODULES = {
 }
 
 
-def open_source(settings: Settings, name: str) -> Source:
+def open_source(settings: Settings, name: str, *, wait: bool = True) -> Source:
     """Open the connection `name`, within its limits.
 
-    Drivers are imported here, not when a graph loads.
+    Without `wait`, one that has no session free is a BusyError at once. Drivers are imported here,
+    not when a graph loads.
     """
     source, limits = unlimited(settings, name), settings.connection(name).limits
     if limits == Limits():
@@ -181,7 +233,7 @@ def open_source(settings: Settings, name: str) -> Source:
     from resources.limited import LimitedSource, Place
 
     place = Place(settings.home / "limits", f"{settings.env}.{name}")
-    return LimitedSource(source, name, limits, place)
+    return LimitedSource(source, name, limits, place, wait=wait)
 
 
 def unlimited(settings: Settings, name: str) -> Source:

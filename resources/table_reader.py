@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,8 +22,8 @@ import pyarrow as pa
 from resources import sql
 from resources.errors import PermanentError, TransientError
 from resources.partition import key_at
-from resources.source import Column, SourceColumn, Span, Table, Totals, Window
-from resources.types import ColumnType
+from resources.source import Column, SourceColumn, Span, Split, Survey, Table, Totals, Window
+from resources.types import ColumnType, parse_type
 from resources.yamlfile import nearest
 
 _DIGITS = {"int8": 3, "int16": 5, "int32": 10, "int64": 19}
@@ -94,6 +95,12 @@ class TableReader(ABC):
         """The connection and its address, for messages: `'postgres' (host:5432/db)`."""
 
     @abstractmethod
+    def describe(self, table: Table) -> list[SourceColumn]: ...
+
+    @abstractmethod
+    def peek(self, table: Table, rows: int) -> pa.Table: ...
+
+    @abstractmethod
     def _number(self, found: SourceColumn) -> bool:
         """Whether the column holds exact numbers of no bounded size."""
 
@@ -101,8 +108,49 @@ class TableReader(ABC):
     def _value(self, field: Field) -> str:
         """The column as SQL text, cast to the declared type where it is another."""
 
+    def _summed(self, field: Field) -> str:
+        """What is added up; systems whose sums have the bounds of their values cast it."""
+        return field.sql
+
     def _of(self, table: Table) -> str:
         return f"{table.shown} of {self.where}"
+
+    @contextmanager
+    def shared(self, table: Table) -> Iterator[str | None]:
+        """No state that other connections could read, where a system does not say otherwise."""
+        yield None
+
+    def survey(self, table: Table, span: Span | None, column: str, *, ends: bool) -> Survey:
+        """Count, sums and the ends of `column` in one statement, read as a free query is."""
+        fields = self._planned(self.describe(table), table)
+        by_name = {field.column.name: field for field in fields}
+        key, sums = by_name[column], [by_name[name] for name in table.sums]
+        asked = [("n", "int64", "count(*)")]
+        if ends:
+            asked += [(end, key.column.type.name, f"{end}({key.sql})") for end in ("min", "max")]
+        for place, field in enumerate(sums):
+            text, kind = f"sum({self._summed(field)})", "float64"
+            if self._exact(field.found):
+                kind = f"decimal(38,{field.column.type.scale})"
+                text = f"CAST({text} AS {kind.upper()})"
+            asked.append((f"sum{place}", kind, text))
+        query = sql.statement(
+            [f"{text} AS {sql.quoted(name, self.dialect)}" for name, _, text in asked],
+            sql.relation(table, span, self.dialect),
+            self._where(table, fields, span),
+        )
+        columns = tuple(Column(name, name, parse_type(kind)) for name, kind, _ in asked)
+        try:
+            (row,) = self.peek(Table(columns, query=query, state=table.state), 1).to_pylist()
+        except (ValueError, OverflowError):  # infinity of PostgreSQL: no date of Python's
+            raise PermanentError(
+                f"{self._of(table)}: the ends of {key.column.source!r} are no values that a "
+                "partition can be cut between. Give `bounds` in `splits` instead of a count."
+            ) from None
+        told = {f.column.name: sum_of(f, row[f"sum{i}"]) for i, f in enumerate(sums)}
+        low, high = row.get("min"), row.get("max")
+        totals = Totals(row["n"], told)
+        return Survey(totals, low, high, key.found.nullable, self.route)
 
     def _planned(self, described: Sequence[SourceColumn], table: Table) -> list[Field]:
         """Every declared column with its plan; all that is wrong with them at once."""
@@ -175,7 +223,32 @@ class TableReader(ABC):
             f"{self._value(by_name[name])} = {sql.literal(value, self.dialect)}"
             for name, value in table.equal.items()
         ]
+        if table.split is not None:
+            where.append(self._within(table, table.split, by_name[table.split.column]))
         return where
+
+    def _within(self, table: Table, split: Split, field: Field) -> str:
+        """Which rows are in a part of a partition; every row is in exactly one of its parts."""
+        have = field.found.type.name if field.found.type else ""
+        if (field.column.type.name == "string") != (have == "string"):
+            raise PermanentError(
+                f"{self._of(table)}: {field.column.source!r} is {field.found.shown} there, whose "
+                f"order is not that of {field.column.type.name}, so the partition cannot be split "
+                "by it. Split by another column."
+            )
+        if split.null:
+            return f"{field.sql} IS NULL"
+        parts = [
+            f"{field.sql} {sign} {sql.literal(end, self.dialect)}"
+            for sign, end in ((">=", split.low), ("<", split.high))
+            if end is not None
+        ]
+        return " AND ".join(parts) or f"{field.sql} IS NOT NULL"
+
+    def _order(self, table: Table) -> list[str]:
+        """The columns that rows come sorted by: a split is of one partition, so of one window."""
+        window = [table.window.column] if table.window and table.split is None else []
+        return list(dict.fromkeys([*window, *table.order_by]))
 
     def _bounds_itself(self, table: Table) -> bool:
         """A query that uses `:start` or `:end` chooses its days itself; they are then checked."""

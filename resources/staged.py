@@ -1,0 +1,244 @@
+"""Parts of a partition that were read and wait for the others, on this machine's disk.
+
+Here: one folder a partition with its cuts, its lock, and for each part that is complete a file of
+rows and a manifest. Not here: which parts there are (`splits.py`) and who reads them. What was made
+by another question, is older than a night or is not as its manifest says counts as not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from resources.errors import PermanentError, TransientError
+from resources.source import KeyValue, Table, Totals
+from resources.splits import text_of, value_of
+
+#: Seconds after which parts are read again: a night's hours of reading fit in, and a partition that
+#: is made again on the next day has nothing of the day before.
+KEEP = 12 * 3600
+
+#: Part of every question's digest: another layout of the folder is another question.
+_LAYOUT = "1"
+_PLAN, _LOCK = "plan.json", ".lock"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One complete part: its rows, what the source told of it, how long it took to read.
+
+    `before`: an earlier attempt read it.
+    """
+
+    file: Path
+    totals: Totals
+    bytes: int
+    seconds: float
+    before: bool
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        with pa.OSFile(str(self.file)) as file, pa.ipc.open_stream(file) as reader:
+            yield from reader
+
+
+def question(*parts: object) -> str:
+    """A digest of all that decides what rows the parts have."""
+    return hashlib.sha256("\n".join([_LAYOUT, *map(repr, parts)]).encode()).hexdigest()
+
+
+class Staging:
+    """The folder of one partition, locked for this process."""
+
+    def __init__(self, folder: Path, asked: str, table: Table) -> None:
+        self._folder = folder
+        self._asked = asked
+        self._types = {column.name: column.type for column in table.columns}
+
+    def cuts(self, column: str) -> tuple[tuple[KeyValue, ...], bool] | None:
+        """Where the partition was cut and whether NULL is a part, if it was for this question."""
+        plan = _read(self._folder / _PLAN)
+        if plan.get("asked") != self._asked or time.time() - plan["begun"] > KEEP:
+            self.discard()
+            return None
+        return tuple(value_of(self._types[column], one) for one in plan["cuts"]), plan["nullable"]
+
+    def fix(self, cuts: Sequence[KeyValue], *, nullable: bool) -> None:
+        """Keep where the partition is cut, so that another attempt cuts it there too."""
+        plan = {"asked": self._asked, "begun": time.time(), "nullable": nullable}
+        self._write(_PLAN, {**plan, "cuts": [text_of(one) for one in cuts]})
+
+    def found(self, number: int) -> Staged | None:
+        """A part that an earlier attempt completed; None where it is not all there."""
+        told, file = _read(self._folder / f"{number}.json"), self._folder / f"{number}.arrow"
+        if not told or not file.is_file() or _digest(file) != told["sha256"]:
+            return None
+        sums = {name: self._number(name, text) for name, text in told["sums"].items()}
+        totals = Totals(told["rows"], sums)
+        return Staged(file, totals, told["bytes"], told["seconds"], before=True)
+
+    def keep(
+        self, number: int, schema: pa.Schema, batches: Iterator[pa.RecordBatch], totals: Totals
+    ) -> Staged:
+        """Write a part; it counts once all of it is there."""
+        began = time.perf_counter()
+        file, half = self._folder / f"{number}.arrow", self._folder / f"{number}.half"
+        rows = 0
+        with self._explained(), half.open("wb") as raw:
+            sink = _Sink(raw)
+            # Complete rows take as long to write as to read back; lz4 makes them a third.
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            with pa.ipc.new_stream(sink, schema, options=options) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+        if rows != totals.rows:
+            raise TransientError(
+                f"{rows} rows came of {totals.rows} that were counted: the connection was lost, or "
+                "the table changed while being read. Try again."
+            )
+        with self._explained():
+            half.replace(file)
+        seconds = time.perf_counter() - began
+        sums = {name: str(value) for name, value in totals.sums.items()}
+        told = {"rows": rows, "sums": sums, "bytes": sink.bytes, "seconds": round(seconds, 3)}
+        self._write(f"{number}.json", {**told, "sha256": sink.digest.hexdigest()})
+        return Staged(file, totals, sink.bytes, seconds, before=False)
+
+    def discard(self) -> None:
+        """Throw away what was read, and where the partition was cut."""
+        for file in self._folder.iterdir():
+            if file.name != _LOCK:
+                file.unlink(missing_ok=True)
+
+    def _number(self, name: str, text: str) -> Decimal | int | float:
+        kind = self._types[name]
+        if kind.is_decimal:
+            return Decimal(text)
+        return float(text) if kind.name.startswith("float") else int(text)
+
+    def _write(self, name: str, what: dict[str, Any]) -> None:
+        half = self._folder / f"{name}.half"
+        with self._explained():
+            half.write_text(json.dumps(what), encoding="utf-8")
+            half.replace(self._folder / name)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        with _explained(self._folder):
+            yield
+
+
+@contextmanager
+def staging(folder: Path, asked: str, table: Table) -> Iterator[Staging]:
+    """The folder of a partition, for this process alone. Empty when the block ends, it goes."""
+    with _explained(folder):
+        _sweep(folder.parent)
+        lock = _locked(folder)
+    if lock is None:
+        raise TransientError(
+            f"{table.shown}: another process reads the same partition by splits now. Try again "
+            "when it is done."
+        )
+    try:
+        yield Staging(folder, asked, table)
+    finally:
+        with contextlib.suppress(OSError):
+            if not (folder / _PLAN).exists():
+                shutil.rmtree(folder)
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """The lock of a folder, which is made where there is none; None where somebody has it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # who had it has just removed the folder
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        if os.fstat(lock).st_nlink:
+            return lock
+        os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what other partitions left that nobody will read on with."""
+    for plan in folder.glob(f"*/{_PLAN}"):
+        if time.time() - _read(plan).get("begun", 0) > KEEP:
+            lock = _locked(plan.parent)
+            if lock is not None:
+                shutil.rmtree(plan.parent, ignore_errors=True)
+                os.close(lock)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a file says; nothing where there is none or it is torn."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as raw:
+        while piece := raw.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class _Sink:
+    """A file that knows the digest and the length of what was written to it."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.digest = hashlib.sha256()
+        self.bytes = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.bytes += len(data)
+        self._raw.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        self._raw.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Errors of the disk in words; one that is full may have room when it is tried again."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        kind = TransientError if full else PermanentError
+        cure = "Free space there" if full else "Set LAKE_HOME to a folder that can be written to"
+        raise kind(
+            f"What was read by splits is kept in {folder}, which cannot be used: "
+            f"{error.strerror}. {cure}, then run again."
+        ) from None
