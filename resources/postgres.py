@@ -209,6 +209,18 @@ class PostgresTables(DuckDBTables):
         text = sql.literal(statement, "duckdb")
         return cursor.execute(f"SELECT {selected} FROM postgres_query('{self._alias}', {text})")
 
+    def _share(self, cursor: duckdb.DuckDBPyConnection) -> str | None:
+        # A standby before version 10 cannot.
+        able = "NOT pg_is_in_recovery() OR current_setting('server_version_num')::int >= 100000"
+        asked = f'SELECT CASE WHEN {able} THEN pg_export_snapshot() END AS "state"'
+        row = self._run(cursor, asked).fetchone()
+        return None if row is None else row[0]
+
+    def _join(self, cursor: duckdb.DuckDBPyConnection, state: str) -> None:
+        statement = f"SET TRANSACTION SNAPSHOT {sql.literal(state, 'postgres')}"
+        values = (sql.literal(one, "duckdb") for one in (self._alias, statement))
+        cursor.execute(f"CALL postgres_execute({', '.join(values)})")
+
     def _cancel(self, cursor: duckdb.DuckDBPyConnection) -> Callable[[], None]:
         row = self._run(cursor, 'SELECT pg_backend_pid() AS "pid"').fetchone()
         assert row is not None
