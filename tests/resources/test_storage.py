@@ -1,5 +1,5 @@
 """Files in a folder of this machine, in fsspec's memory (a stand-in of an object store), on a real
-HDFS, and, where s3fs and moto are installed, on moto's S3 server, which is a stand-in too.
+HDFS, and on moto's S3 server, which is a stand-in too.
 
 What the formats do is `test_sftp.py`'s; here: listing, reading, changes, and errors of each place.
 """
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import requests
+from moto.server import ThreadedMotoServer
 
 from resources import hdfs_files, storage
 from resources.described import FileSource
@@ -92,9 +93,7 @@ def on_hdfs(server: HdfsServer) -> Place:
 
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[str]:
-    pytest.importorskip("s3fs", reason="s3fs (of the extra `s3`) is not installed")
-    server = pytest.importorskip("moto.server", reason="moto, a stand-in, is not installed")
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
     yield f"http://{host}:{port}"
