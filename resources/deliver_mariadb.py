@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import ssl
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pymysql
 
-from resources import mariadb
+from resources import mariadb, tls
 from resources.deliver import Delivery, Receipt
 from resources.deliver_tables import LOCK_SECONDS, TableDelivery
 from resources.deliver_values import UTF8MB3, Room
@@ -217,7 +218,10 @@ class MariaDBDelivery(TableDelivery):
     def _told(self, error: Exception, what: str) -> LakeError:
         number, said = (*error.args, "", "")[:2] if error.args else (0, "")
         kind, cure = _BY_NUMBER.get(number, (PermanentError, ""))
-        if number in (0, ""):
+        untrusted = tls.refused(error)
+        if untrusted:
+            kind, cure, said = PermanentError, tls.cure(untrusted, "ssl_ca"), untrusted
+        elif number in (0, ""):
             kind, cure, said = TransientError, "try again", "the connection was lost"
         said = re.sub(r"\b(entry|[Vv]alue:?) '.*' for", r"\1 (a value) for", str(said))
         told = f"{what}, connection {self.where}: {said} ({number}). Nothing was written."
@@ -233,21 +237,35 @@ def _values(values: pa.Array) -> list[Any]:
 
 def _tls(where: str, options: Any) -> dict[str, Any]:
     """The connection's options, which are those of the source, in PyMySQL's words."""
-    for key in options:
-        if key not in mariadb._OPTIONS:
-            raise PermanentError(f"{where}: unknown option {key!r}; allowed: {mariadb._OPTIONS}.")
-    mode = str(options.get("ssl_mode", "preferred")).lower()
+    mode = mariadb.check_options(where, options)
     if mode == "disabled":
         return {"ssl_disabled": True}
-    given = {key: str(options[key]) for key in ("ssl_ca", "ssl_cert", "ssl_key") if key in options}
-    if mode in ("verify_ca", "verify_identity"):
-        return {
-            **given,
-            "ssl_verify_cert": True,
-            "ssl_verify_identity": mode == "verify_identity",
-        }
-    wanted = {"ca": given.get("ssl_ca"), "cert": given.get("ssl_cert"), "key": given.get("ssl_key")}
-    return {"ssl": wanted} if given or mode == "required" else {}
+    given = {key: str(value) for key, value in options.items() if key != "ssl_mode"}
+    if not given and mode == "preferred":
+        return {}
+    try:
+        return {"ssl": _context(given)}
+    except OSError:
+        raise PermanentError(
+            f"{where}: a file of {', '.join(given)} is not there, or holds no certificate; correct "
+            "the connection's options."
+        ) from None
+
+
+def _context(given: dict[str, str]) -> ssl.SSLContext:
+    """As the reader's client has it: with a CA certificate and name are checked, else neither."""
+    context = ssl.create_default_context(cafile=given.get("ssl_ca"), capath=given.get("ssl_capath"))
+    if "ssl_ca" not in given and "ssl_capath" not in given:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if "ssl_crl" in given or "ssl_crlpath" in given:
+        context.load_verify_locations(given.get("ssl_crl"), given.get("ssl_crlpath"))
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    if "ssl_cert" in given:
+        context.load_cert_chain(given["ssl_cert"], given.get("ssl_key"))
+    if "ssl_cipher" in given:
+        context.set_ciphers(given["ssl_cipher"])
+    return context
 
 
 def room(

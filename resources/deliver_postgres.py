@@ -191,6 +191,8 @@ def told(error: Exception, what: str, where: str) -> LakeError:
 def _unconnected(text: str, what: str, where: str) -> LakeError:
     told = re.search(r"(?:FATAL|ERROR): +(.+)|failed: (.+)", text)
     said = ((told[1] or told[2]) if told else text.split("\n")[0]).strip().rstrip(".")
+    if re.search(postgres.TLS, said):
+        return postgres.untrusted(said, what, where)
     for pattern, kind, cure in postgres._ERRORS:
         if re.search(pattern, said, re.IGNORECASE):
             told_cure = cure.replace("while reading", "")

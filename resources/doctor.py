@@ -18,12 +18,15 @@ from resources.settings import Settings
 from resources.source import Table
 from resources.symptoms import cure_of
 
-Result = Literal["ok", "failed", "not tried"]
+Result = Literal["ok", "warning", "failed", "not tried"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried, or not, and what was found; `cure` is what to do."""
+    """One thing that was tried, or not, and what was found; `cure` is what to do.
+
+    A warning works, and should not stay so.
+    """
 
     subject: str
     name: str
@@ -50,6 +53,10 @@ def ok(subject: str, name: str, found: str) -> Check:
 
 def failed(subject: str, name: str, found: str, cure: str = "") -> Check:
     return Check(subject, name, "failed", found, cure or cure_of(found))
+
+
+def warned(subject: str, name: str, found: str, cure: str) -> Check:
+    return Check(subject, name, "warning", found, cure)
 
 
 def not_tried(subject: str, name: str, why: str) -> Check:

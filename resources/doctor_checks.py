@@ -17,8 +17,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from resources import standins
-from resources.doctor import Check, Declared, failed, not_tried, of_error, ok
+from resources import standins, tls
+from resources.doctor import Check, Declared, failed, not_tried, of_error, ok, warned
 from resources.doctor_network import addresses, reached, tls_within, within_login
 from resources.errors import LakeError
 from resources.limits import next_opening
@@ -130,6 +130,8 @@ def _before(name: str, connection: Connection) -> Generator[Check, None, bool]:
             yield failed(name, "secret", str(error))
     driver = _driver(name, connection.kind)
     yield driver
+    for weak in tls.weaknesses(connection):
+        yield warned(name, "security", weak.found, weak.cure)
     found = addresses(connection)
     got_through = not found
     for at in found:

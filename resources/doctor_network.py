@@ -48,6 +48,8 @@ class Address:
     tls: str = ""
     ca: str = ""
     verified: bool = True
+    named: bool = True
+    """Whether the certificate must be for this host."""
 
     @property
     def shown(self) -> str:
@@ -72,7 +74,11 @@ def addresses(connection: Connection) -> list[Address]:
     mode = str(c.options.get("sslmode", ""))
     if c.kind == "postgres" and mode in ("require", "verify-ca", "verify-full"):
         ca = str(c.options.get("sslrootcert", ""))
-        return [Address(c.host, port, "postgres", ca, verified=mode != "require")]
+        verified = mode != "require" or bool(ca)  # with a CA libpq makes verify-ca of it
+        return [Address(c.host, port, "postgres", ca, verified, named=mode == "verify-full")]
+    if c.kind == "hive" and c.options.get("ssl"):
+        trusting = str(c.options.get("ca_certs") or ""), bool(c.options.get("verify", True))
+        return [Address(c.host, port, "https", *trusting)]
     return [Address(c.host, port)]
 
 
@@ -155,8 +161,8 @@ def _context(at: Address) -> ssl.SSLContext:
     else:
         ca = at.ca or os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
     context = ssl.create_default_context(cafile=ca if at.verified else None)
+    context.check_hostname = at.verified and at.named
     if not at.verified:
-        context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 

@@ -36,7 +36,7 @@ def of_hdfs(settings: Settings, name: str) -> Generator[Check, None, bool]:
     """
     hdfs = Hdfs(name, settings.connection(name))
     for url in hdfs.urls:
-        yield _namenode(name, url, hdfs.user)
+        yield _namenode(name, url, hdfs)
     try:
         hdfs.status("/")
     except LakeError as error:
@@ -47,16 +47,16 @@ def of_hdfs(settings: Settings, name: str) -> Generator[Check, None, bool]:
     return True
 
 
-def _namenode(name: str, url: str, user: str | None) -> Check:
+def _namenode(name: str, url: str, hdfs: Hdfs) -> Check:
     check = f"state {of_url(url).shown}"
     try:
         beans = {}
         for bean in ("NameNodeStatus", "NameNodeInfo"):
             asked = {"qry": f"Hadoop:service=NameNode,name={bean}"}
-            answer = requests.get(f"{url}/jmx", asked, timeout=_SECONDS)
+            answer = requests.get(f"{url}/jmx", asked, timeout=_SECONDS, verify=hdfs.trusting)
             found = answer.json()["beans"] if answer.ok else []
             beans[bean] = found[0] if found else {}
-        state = beans["NameNodeStatus"].get("State") or _state_by_asking(url, user)
+        state = beans["NameNodeStatus"].get("State") or _state_by_asking(url, hdfs)
     except (requests.RequestException, ValueError, KeyError) as error:
         # Its words hold the address, which may hold a password.
         return failed(name, check, f"does not answer ({type(error).__name__})", _START)
@@ -81,10 +81,10 @@ def _namenode(name: str, url: str, user: str | None) -> Check:
 _START = "see that the NameNode runs, and that the port is that of WebHDFS (9870, Hadoop 2: 50070)"
 
 
-def _state_by_asking(url: str, user: str | None) -> str:
+def _state_by_asking(url: str, hdfs: Hdfs) -> str:
     """Where its /jmx is closed: a NameNode in standby refuses to look."""
-    asked = {"op": "GETFILESTATUS", **({"user.name": user} if user else {})}
-    answer = requests.get(f"{url}/webhdfs/v1/", asked, timeout=_SECONDS)
+    asked = {"op": "GETFILESTATUS", **({"user.name": hdfs.user} if hdfs.user else {})}
+    answer = requests.get(f"{url}/webhdfs/v1/", asked, timeout=_SECONDS, verify=hdfs.trusting)
     return "standby" if "StandbyException" in answer.text else "active"
 
 

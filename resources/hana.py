@@ -13,7 +13,7 @@ import importlib
 import re
 from typing import Any
 
-from resources import sql
+from resources import sql, tls
 from resources.dbapi_tables import FETCH_ROWS, SNAPSHOT, DbapiTables, kind_of
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
@@ -27,6 +27,9 @@ _OPTIONS = (
     "sslValidateCertificate",
     "sslTrustStore",
     "sslHostNameInCertificate",
+    "sslKeyStore",
+    "sslCryptoProvider",
+    "sslMinProtocolVersion",
     "connectTimeout",
     "communicationTimeout",
 )
@@ -120,11 +123,6 @@ _ERRORS: tuple[tuple[_Cure, tuple[int, ...]], ...] = (
     ),
 )
 _BY_CODE = {code: cure for cure, codes in _ERRORS for code in codes}
-_TLS = (
-    PermanentError,
-    "check encrypt, sslTrustStore (the company's CA) and sslHostNameInCertificate in the "
-    "connection's options",
-)
 #: Codes whose words name tables, columns, rights and addresses; others may quote a value.
 _NAMING = (257, 258, 259, 260, 261, 262, 268, 276, 328, 337, 362, 397)
 
@@ -240,7 +238,10 @@ class HanaTables(DbapiTables):
         words = re.sub(beside, "", text) if named else text.partition(":")[0]
         said = f"{what}, connection {self.where}: {words.rstrip('.')} (error {code})"
         secured = re.search(r"SSL|[Cc]ertificate|RTE:\[3000\d\d\]", text)
-        cure = _TLS if secured and code < 0 else _BY_CODE.get(code)
+        cure = _BY_CODE.get(code)
+        if secured and code < 0:
+            do = f"{tls.cure(text, 'sslTrustStore')}; see encrypt and sslHostNameInCertificate"
+            cure = (PermanentError, do)
         if cure is None:
             # Not to be reached may pass; a statement that was refused is refused again.
             return (TransientError if what == "connecting" else PermanentError)(f"{said}.")

@@ -17,12 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from hdfs import HdfsError, InsecureClient
 
+from resources import tls
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
 
@@ -66,14 +68,20 @@ class Status:
 class _Client(InsecureClient):  # type: ignore[misc]
     """HdfsCLI's client, which tries one URL after another, with the reason of each kept."""
 
-    def __init__(self, url: str, user: str | None, timeout: tuple[int, int]) -> None:
+    def __init__(
+        self, url: str, user: str | None, timeout: tuple[int, int], trusting: str | bool
+    ) -> None:
         super().__init__(url, user=user, timeout=timeout)
+        self._trusting = trusting
         self.reasons: dict[str, str] = {}
 
     def _request(self, method: str, url: str, **options: Any) -> requests.Response:
         at = urlsplit(url).netloc
         try:
-            answer: requests.Response = super()._request(method, url, **options)
+            # Of the request: REQUESTS_CA_BUNDLE would be taken before the session's own.
+            answer: requests.Response = super()._request(
+                method, url, verify=self._trusting, **options
+            )
         except requests.RequestException as error:
             self.reasons[at] = _network(error)
             raise
@@ -89,17 +97,28 @@ class Hdfs:
     """One HDFS, as one user. `name` is the connection's, for messages."""
 
     def __init__(self, name: str, connection: Connection) -> None:
-        unknown = sorted(connection.options.keys() - {"timeout"})
+        options = connection.options
+        unknown = sorted(options.keys() - {"ca_certs", "timeout", "verify"})
         if unknown:
             raise PermanentError(
                 f"The connection {name} has the option {unknown[0]!r}, which HDFS does not know; "
-                "allowed: timeout (seconds to wait for an answer)."
+                "allowed: ca_certs (file of the company's CA), timeout (seconds to wait for an "
+                "answer), verify."
             )
-        seconds = int(connection.options.get("timeout", _ANSWER_SECONDS))
+        file = str(options.get("ca_certs") or "")
+        if file and not Path(file).exists():
+            raise PermanentError(
+                f"HDFS ({name}): there is no file {file} of a CA; correct ca_certs in the "
+                "connection's options."
+            )
+        self.trusting: str | bool = bool(options.get("verify", True)) and (file or True)
+        seconds = int(options.get("timeout", _ANSWER_SECONDS))
         self.name = name
         self.user = connection.user
         self.urls = [url.strip() for url in (connection.url or "").split(";") if url.strip()]
-        self._client = _Client(";".join(self.urls), self.user, (_CONNECT_SECONDS, seconds))
+        self._client = _Client(
+            ";".join(self.urls), self.user, (_CONNECT_SECONDS, seconds), self.trusting
+        )
 
     @property
     def shown(self) -> list[str]:
@@ -211,6 +230,12 @@ class Hdfs:
         """HDFS's refusal in words: what, where, what to do."""
         where = f"HDFS ({self.name})"
         if isinstance(error, requests.RequestException):
+            untrusted = tls.refused(error)
+            if untrusted:
+                return PermanentError(
+                    f"{where}: {_host(error)}: {untrusted}. What to do: "
+                    f"{tls.cure(untrusted, 'ca_certs')}."
+                )
             if len(self._client.reasons) and not _datanode(error, self.urls):
                 tried = "; ".join(
                     f"{_shown(url)} {self._client.reasons.get(urlsplit(url).netloc, 'not asked')}"
@@ -393,7 +418,7 @@ def _status(name: str, found: dict[str, Any]) -> Status:
 
 def _passing(error: Exception) -> bool:
     if isinstance(error, requests.RequestException):
-        return True
+        return not tls.refused(error)
     return bool(_PASSING.search(f"{getattr(error, 'exception', '')} {_first_line(error)}"))
 
 

@@ -8,8 +8,11 @@ tables and partitions there should be, and text of SQL (`sql.py`).
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
+import os
 import re
+import ssl
 import struct
 import time
 from collections.abc import Generator, Iterator
@@ -23,9 +26,11 @@ from pyhive.sasl_compat import PureSASLClient
 from TCLIService import ttypes
 from thrift.Thrift import TException
 from thrift.transport.TSocket import TSocket
+from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TTransportException
 from thrift_sasl import TSaslClientTransport
 
+from resources import tls
 from resources.errors import LakeError, PermanentError, TransientError, UsageError
 from resources.hive_wire import WireError, column, reply, typed
 from resources.settings import Connection, Settings
@@ -34,6 +39,7 @@ from resources.settings import Connection, Settings
 # cannot be reached, which is told in words here.
 logging.getLogger("pyhive.hive").setLevel(logging.WARNING)
 logging.getLogger("thrift.transport.TSocket").setLevel(logging.CRITICAL)
+logging.getLogger("thrift.transport.TSSLSocket").setLevel(logging.CRITICAL)
 
 #: Rows of one reply, which become one Arrow batch: 1.9 MB at 14 columns. The server makes them
 #: up row by row, so larger ones cost memory on both sides and save nothing.
@@ -59,7 +65,10 @@ SESSION = {
 #: about again and again while it runs, but compiling it waits behind everybody's.
 _CONNECT_TIMEOUT, _ANSWER_TIMEOUT = 20, 600
 
-_AUTH = ("NONE", "LDAP", "CUSTOM")
+_AUTH = ("NONE", "LDAP", "CUSTOM", "KERBEROS")
+#: Those with a password; Kerberos has the ticket of the process.
+_BY_PASSWORD = ("LDAP", "CUSTOM")
+_SECURITY = ("ssl", "ca_certs", "verify")
 _SETTING = re.compile(r"(hive|mapreduce|mapred|tez|spark|yarn|parquet)\.[A-Za-z0-9_.\-]+")
 
 _DONE = ttypes.TOperationState.FINISHED_STATE
@@ -144,30 +153,49 @@ class HiveConnection:
 
     def __enter__(self) -> HiveConnection:
         options = dict(self._settings.options)
+        security = {key: options.pop(key) for key in _SECURITY if key in options}
+        service = str(options.pop("kerberos_service", "hive"))
         auth = str(options.pop("auth", "LDAP" if self._settings.password else "NONE")).upper()
         answer = int(options.pop("timeout", _ANSWER_TIMEOUT))
         for key in options:
             if not _SETTING.fullmatch(key) or key in SESSION:
                 raise PermanentError(
-                    f"{self.where}: unknown option {key!r}; allowed: auth, timeout (seconds), and "
-                    "Hive's own settings such as mapreduce.job.queuename."
+                    f"{self.where}: unknown option {key!r}; allowed: auth, kerberos_service, ssl, "
+                    "ca_certs, verify, timeout (seconds), and Hive's own settings such as "
+                    "mapreduce.job.queuename."
                 )
         if auth not in _AUTH:
             raise PermanentError(
                 f"{self.where}: the login {auth!r} is not built; there are {', '.join(_AUTH)}."
             )
-        if (auth == "NONE") != (self._settings.password is None):
+        takes = auth in _BY_PASSWORD
+        if takes != (self._settings.password is not None):
             raise PermanentError(
-                f"{self.where}: a login by {auth} takes {'no' if auth == 'NONE' else 'a'} "
+                f"{self.where}: a login by {auth} takes {'a' if takes else 'no'} "
                 "`password`; correct it, or options.auth, in the environment."
+            )
+        if auth == "KERBEROS" and importlib.util.find_spec("kerberos") is None:
+            raise PermanentError(
+                f"{self.where}: a login by KERBEROS needs the package kerberos (pip install "
+                "kerberos; Debian: libkrb5-dev, gcc) and a ticket (kinit -k -t KEYTAB USER)."
             )
         password = self._settings.password.reveal() if self._settings.password else "none"
         host, user = self._settings.host or "", self._settings.user or "lake"
-        self._socket = TSocket(host, self._settings.port or 10000, socket_keepalive=True)
+        self._socket = self._unopened(host, security)
         self._socket.setTimeout(_CONNECT_TIMEOUT * 1000)
-        transport = _Transport(
-            lambda: PureSASLClient(host, username=user, password=password), "PLAIN", self._socket
-        )
+        if auth == "KERBEROS":
+            # `auth` alone: a result's bytes are read as Thrift writes them, TLS is what hides them.
+            transport = _Transport(
+                lambda: PureSASLClient(host, service=service, qops=(b"auth",)),
+                "GSSAPI",
+                self._socket,
+            )
+        else:
+            transport = _Transport(
+                lambda: PureSASLClient(host, username=user, password=password),
+                "PLAIN",
+                self._socket,
+            )
         try:
             with self._errors("connecting"):
                 self._socket.open()
@@ -185,6 +213,28 @@ class HiveConnection:
             transport.close()
             raise
         return self
+
+    def _unopened(self, host: str, security: dict[str, Any]) -> TSocket:
+        port = self._settings.port or 10000
+        if not security.pop("ssl", False):
+            if security:
+                raise PermanentError(
+                    f"{self.where}: {', '.join(security)} say nothing without `ssl: true` in the "
+                    "connection's options."
+                )
+            return TSocket(host, port, socket_keepalive=True)
+        file = security.get("ca_certs") or os.environ.get("REQUESTS_CA_BUNDLE")
+        try:
+            context = ssl.create_default_context(cafile=str(file) if file else None)
+        except OSError:
+            raise PermanentError(
+                f"{self.where}: the file of the CA is not there, or holds no certificate: correct "
+                "ca_certs in the connection's options."
+            ) from None
+        if not security.get("verify", True):
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return _Secured(host, port, ssl_context=context, socket_keepalive=True)
 
     def __exit__(self, *exc: object) -> None:
         session, self._session = self._session, None
@@ -271,7 +321,7 @@ class HiveConnection:
         return [column(one) for one in answer[3].get(3, [])]
 
     def _received(self, size: int) -> bytes:
-        """Exactly the next bytes. The login is PLAIN, so the stream is as Thrift writes it."""
+        """Exactly the next bytes. The login wraps nothing, so the stream is as Thrift writes it."""
         assert self._socket is not None
         buffer = bytearray(size)
         view = memoryview(buffer)
@@ -341,6 +391,14 @@ class HiveConnection:
             ) from None
 
 
+class _Secured(TSSLSocket):  # type: ignore[misc]
+    """One that may be closed before it was opened."""
+
+    def close(self) -> None:
+        if self.handle is not None:
+            super().close()
+
+
 class _Transport(TSaslClientTransport):  # type: ignore[misc]
     """One that PyHive may open again: logging in is a step of its own, with its own words."""
 
@@ -386,6 +444,11 @@ def _broken(what: str, error: Exception) -> LakeError:
         return TransientError(
             f"{what}: the host's name is not known. What to do: check the connection's host, "
             "and DNS."
+        )
+    untrusted = tls.refused(getattr(error, "inner", None) or error)
+    if untrusted:
+        return PermanentError(
+            f"{what}: {untrusted}. What to do: {tls.cure(untrusted, 'ca_certs')}."
         )
     if what.endswith("connecting"):
         return TransientError(

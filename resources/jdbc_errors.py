@@ -20,8 +20,11 @@ _GRANT = (PermanentError, "ask its owner to GRANT SELECT to the connection's use
 _NO_DATABASE = (PermanentError, "check the connection's database")
 _TLS = (
     PermanentError,
-    "have Java trust the company's CA (keytool -importcert), and check the options' url",
+    "have Java trust the company's CA (keytool -importcert), write the host as the certificate has "
+    "it, and check the options' url",
 )
+#: A driver that checks names itself raises no error of Java's for them.
+_OF_TLS = r"(?i)\b(SSL|TLS)\b|certificate|hostname .* verified"
 _UNREACHED = (
     TransientError,
     "check that the server runs and the network lets this host reach it",
@@ -70,6 +73,12 @@ def is_no_table(error: Any) -> bool:
     )
 
 
+def state_of(error: Any) -> str:
+    """The SQLSTATE of what the driver raised; '' where it gives none."""
+    found = _sql_error(error)
+    return "" if found is None else _state(found)
+
+
 def told(error: Any, what: str, where: str, alive: Callable[[], bool]) -> LakeError:
     """What Java raised, in words for a person; `alive` asks whether the connection still is."""
     begin, found = f"{what}, connection {where}: ", _sql_error(error)
@@ -79,6 +88,8 @@ def told(error: Any, what: str, where: str, alive: Callable[[], bool]) -> LakeEr
             return _TOO_WIDE[0](f"{begin}{name}. What to do: {_TOO_WIDE[1]}.")
         return PermanentError(f"{begin}{name}.")
     cure = _cure(found)
+    if what == "connecting" and re.search(_OF_TLS, str(found.getMessage())):
+        cure = _TLS
     if cure is None and what != "connecting" and not alive():
         cure = _LOST  # some drivers say only that a read went wrong
     if cure is _LOST and what == "connecting":

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import duckdb
 
-from resources import sql
+from resources import sql, tls
 from resources.duckdb_tables import DuckDBTables, extension, open_duckdb
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.partition import Cadence
@@ -24,7 +24,11 @@ from resources.table_reader import Field
 from resources.types import ColumnType, parse_type
 
 #: The client library's words that a connection's `options` may give.
-_OPTIONS = ("ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher")
+_OPTIONS = (
+    *("ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher"),
+    *("ssl_crl", "ssl_crlpath"),
+)
+_SSL_MODES = ("disabled", "preferred", "required", "verify_ca", "verify_identity")
 
 #: What the extension would do by itself, and the lake does not want.
 _SETTINGS = {
@@ -73,7 +77,6 @@ _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (
         "check the connection's user, password and rights, and that the server admits this host",
     ),
     (r"Unknown database", PermanentError, "check the connection's database"),
-    (r"SSL|TLS|certificate", PermanentError, "check ssl_mode and ssl_ca"),
     (r"Unknown (MySQL )?server host", TransientError, "check the connection's host, and DNS"),
     (
         r"Can't connect|Connection refused|timed out|unreachable|No route to host",
@@ -148,9 +151,7 @@ class MariaDBTables(DuckDBTables):
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         c = self._connection
-        for key in c.options:
-            if key not in _OPTIONS:
-                raise PermanentError(f"{self.where}: unknown option {key!r}; allowed: {_OPTIONS}.")
+        check_options(self.where, c.options)
         if not (c.host and c.database and c.user):
             raise PermanentError(f"{self.where}: the environment gives no host, database or user.")
         db = _engine(os.getpid()).cursor()
@@ -257,11 +258,39 @@ class MariaDBTables(DuckDBTables):
 
     def _told(self, error: Exception, what: str) -> LakeError:
         said = server_words(str(error))
+        if what == "connecting" and re.search(r"SSL|TLS|[Cc]ertificate", said):
+            cure = f"{tls.cure(said, 'ssl_ca')}; see ssl_mode"
+            return PermanentError(f"{what}, connection {self.where}: {said}. What to do: {cure}.")
         for pattern, kind, cure in _ERRORS:
             if re.search(pattern, said):
                 return kind(f"{what}, connection {self.where}: {said}. What to do: {cure}.")
         kind = TransientError if what == "connecting" else PermanentError
         return kind(f"{what}, connection {self.where}: {said}.")
+
+
+def check_options(where: str, options: Mapping[str, object]) -> str:
+    """The ssl_mode; PermanentError where options would not do what they say.
+
+    Without a CA the client (Connector/C 3.4) believes anybody even as `verify_identity`, and with
+    one even as `preferred`: both would be no proof, and are refused.
+    """
+    for key in options:
+        if key not in _OPTIONS:
+            raise PermanentError(f"{where}: unknown option {key!r}; allowed: {_OPTIONS}.")
+    mode = str(options.get("ssl_mode", "preferred")).lower()
+    if mode not in _SSL_MODES:
+        raise PermanentError(f"{where}: ssl_mode {mode!r}; allowed: {_SSL_MODES}.")
+    trusted = "ssl_ca" in options or "ssl_capath" in options
+    if mode.startswith("verify") and not trusted:
+        raise PermanentError(
+            f"{where}: ssl_mode {mode} proves nothing without a CA: give the company's as "
+            "`ssl_ca: FILE`."
+        )
+    if trusted and mode in ("disabled", "preferred"):
+        raise PermanentError(
+            f"{where}: a CA proves nothing with ssl_mode {mode}: write `ssl_mode: verify_identity`."
+        )
+    return mode
 
 
 _ARRIVING = {

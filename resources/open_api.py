@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 import pyarrow as pa
 import requests
 
-from resources import open_api_answers
+from resources import open_api_answers, tls
 from resources.dbapi_columns import UnfitError, become, column, first_unfit
 from resources.described import ApiSource
 from resources.errors import LakeError, PermanentError, TransientError
@@ -26,8 +26,11 @@ from resources.source import Column, Reading, SourceColumn, Span, Table
 from resources.table_reader import arrow_schema
 from resources.types import ColumnType
 
-#: `key_param`: the parameter that holds the key; `timeout`: seconds; `per_second`: requests.
-OPTIONS = ("ca_certs", "key_param", "per_second", "timeout", "verify")
+#: `key_param`: the parameter that holds the key; `timeout`: seconds; `per_second`: requests;
+#: `client_cert` and `client_key`: files by which this side proves itself.
+OPTIONS = (
+    *("ca_certs", "client_cert", "client_key", "key_param", "per_second", "timeout", "verify"),
+)
 _TIMEOUT = 30
 _CONNECTING = 10
 #: No answer of an API is larger; a page of more rows than that is asked for in smaller ones.
@@ -76,7 +79,7 @@ class OpenApi:
             if name not in OPTIONS:
                 raise PermanentError(f"{self.where}: unknown option {name!r}; allowed: {OPTIONS}.")
         session = requests.Session()
-        session.verify = str(c.options.get("ca_certs") or "") or bool(c.options.get("verify", True))
+        session.cert = _client(c.options)
         secret = c.password.reveal() if c.password else None
         if secret is not None and c.user is not None:
             session.auth = (c.user, secret)
@@ -238,6 +241,8 @@ class OpenApi:
                 url,
                 params=asked,
                 timeout=(_CONNECTING, float(c.options.get("timeout", _TIMEOUT))),
+                # Of the request: REQUESTS_CA_BUNDLE would be taken before the session's own.
+                verify=_trusting(c.options),
                 allow_redirects=False,
                 stream=True,
             ) as answer:
@@ -250,6 +255,11 @@ class OpenApi:
             )
         except requests.RequestException as error:
             failed = self._unreached(error, what)
+        except OSError:  # requests looks for the files of certificates itself
+            failed = PermanentError(
+                f"{what}: a file of ca_certs, client_cert or client_key is not there or cannot be "
+                "read. Correct the connection's options."
+            )
         raise failed
 
     def _wait(self) -> None:
@@ -263,9 +273,11 @@ class OpenApi:
 
     def _unreached(self, error: requests.RequestException, what: str) -> LakeError:
         if isinstance(error, requests.exceptions.SSLError):
+            said = tls.refused(error)
+            why = f" ({said})" if said else ", or it wants one of this side (client_cert)"
             return PermanentError(
-                f"{what}: the server's certificate is not trusted. Give the company's CA as "
-                "`options: {ca_certs: FILE}`."
+                f"{what}: the server's certificate is not trusted{why}. What to do: "
+                f"{tls.cure(said, 'ca_certs')}."
             )
         if isinstance(error, requests.Timeout):
             return TransientError(
@@ -278,6 +290,16 @@ class OpenApi:
             f"{what}: the service is not reached, or the connection was lost. Check DNS, the proxy "
             "(HTTPS_PROXY) and that this host may reach it."
         )
+
+
+def _trusting(options: Mapping[str, Any]) -> str | bool:
+    """The file of the CA, else whether one is looked for at all; `verify: false` goes first."""
+    return bool(options.get("verify", True)) and (str(options.get("ca_certs") or "") or True)
+
+
+def _client(options: Mapping[str, Any]) -> str | tuple[str, str] | None:
+    certificate, key = (str(options.get(one) or "") for one in ("client_cert", "client_key"))
+    return (certificate, key) if key else certificate or None
 
 
 class _TooLargeError(Exception):

@@ -14,7 +14,7 @@ from functools import cache
 
 import duckdb
 
-from resources import sql
+from resources import sql, tls
 from resources.duckdb_tables import DuckDBTables, extension, open_duckdb
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
@@ -23,7 +23,11 @@ from resources.table_reader import Field
 from resources.types import ColumnType, parse_type
 
 #: libpq's words that a connection's `options` may give; they are shown in errors, so no secrets.
-_OPTIONS = ("application_name", "connect_timeout", "sslmode", "sslrootcert", "target_session_attrs")
+_OPTIONS = (
+    *("application_name", "connect_timeout", "target_session_attrs"),
+    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_min_protocol_version"),
+    *("channel_binding", "require_auth"),
+)
 _DEFAULTS = {"connect_timeout": 10, "application_name": "lake"}
 
 _TYPES = {
@@ -79,6 +83,9 @@ _LOST = (
     "|lost synchronization with server|without a reason from the server"
 )
 
+#: libpq's words for a connection that it does not trust.
+TLS = r"does not support SSL|SSL (error|SYSCALL)|certificate"
+
 #: What the server or libpq says → whether trying again may help, and what to do.
 _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (
     (
@@ -88,7 +95,6 @@ _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (
         "check the connection's user and password, and that the server admits this host",
     ),
     (r"database \".*\" does not exist", PermanentError, "check the connection's database"),
-    (r"does not support SSL|SSL (error|SYSCALL)|certificate", PermanentError, "check sslmode"),
     (r"could not translate host name", TransientError, "check the connection's host, and DNS"),
     (
         r"Connection refused|timeout expired|timed out|unreachable|No route to host|starting up",
@@ -300,6 +306,8 @@ class PostgresTables(DuckDBTables):
 
     def _told(self, error: Exception, what: str) -> LakeError:
         said = server_words(str(error))
+        if what == "connecting" and re.search(TLS, said):
+            return untrusted(said, what, self.where)
         for pattern, kind, cure in _ERRORS:
             if re.search(pattern, said, re.IGNORECASE):
                 return kind(f"{what}, connection {self.where}: {said}. What to do: {cure}.")
@@ -307,6 +315,12 @@ class PostgresTables(DuckDBTables):
         # a statement that was refused is refused again.
         kind = TransientError if what == "connecting" else PermanentError
         return kind(f"{what}, connection {self.where}: {said}.")
+
+
+def untrusted(said: str, what: str, where: str) -> LakeError:
+    """What is told of a server that TLS refused; `said` are libpq's words."""
+    cure = f"{tls.cure(said, 'sslrootcert')}; see sslmode"
+    return PermanentError(f"{what}, connection {where}: {said}. What to do: {cure}.")
 
 
 def lake_type(shown: str) -> ColumnType | None:

@@ -45,8 +45,10 @@ _OPTIONS = {
     "trustServerCertificate": "TrustServerCertificate",
     "serverCertificate": "ServerCertificate",
     "hostNameInCertificate": "HostnameInCertificate",
+    "serverSPN": "ServerSPN",
 }
-_ALLOWED = ("driver", "loginTimeout", *_OPTIONS)
+#: `trustedConnection`: Kerberos, by the ticket that this process has; user and password are unused.
+_ALLOWED = ("driver", "loginTimeout", "trustedConnection", *_OPTIONS)
 _DRIVERS = ("mssql-python", "pymssql")
 _LOGIN_TIMEOUT = 15
 #: The widest text that is bound in memory at once; longer ones are fetched piece by piece.
@@ -106,8 +108,9 @@ _LOADED = (
 )
 _TLS = (
     PermanentError,
-    "check encrypt, trustServerCertificate and serverCertificate in the connection's options, and "
-    "that this machine trusts the company's CA",
+    "have this machine trust the company's CA (update-ca-certificates), write host (or "
+    "hostNameInCertificate) as the certificate has it, and see encrypt and serverCertificate (that "
+    "very certificate) in the connection's options",
 )
 _BUSY = (TransientError, "the server ended the statement; try again when it is less busy")
 _UNREADY = (TransientError, "the database is not ready; try again later")
@@ -296,10 +299,14 @@ class SqlServerArrow(SqlServer):
             timeout=self._login_timeout,
             Server=f"{c.host},{c.port or 1433}",
             Database=c.database,
-            UID=c.user,
-            PWD=self._password,
+            **self._login(),
             **said,
         )
+
+    def _login(self) -> dict[str, Any]:
+        if _yes(self._connection.options.get("trustedConnection", "no")) == "yes":
+            return {"Trusted_Connection": "yes"}
+        return {"UID": self._connection.user, "PWD": self._password}
 
     def _fetched(self, field: Field) -> str:
         base, _, size = field.found.shown.partition("(")
@@ -334,11 +341,13 @@ class SqlServerRows(SqlServer):
 
     def _open(self) -> Any:
         c = self._connection
-        checks = [key for key in _OPTIONS if key != "encrypt" and key in c.options]
-        if checks:
+        further = [
+            key for key in ("trustedConnection", *_OPTIONS) if key != "encrypt" and key in c.options
+        ]
+        if further:
             raise PermanentError(
-                f"{self.where}: the driver pymssql checks no certificate, so {', '.join(checks)} "
-                "would say nothing; take them out, or install mssql-python."
+                f"{self.where}: the driver pymssql checks no certificate and has no Kerberos, so "
+                f"{', '.join(further)} would say nothing; take them out, or install mssql-python."
             )
         encrypt = {"yes": "require", "no": "off", "": "default"}
         asked = _yes(c.options.get("encrypt", ""))
@@ -371,8 +380,9 @@ class SqlServerRows(SqlServer):
 
 
 def _yes(value: str | int | bool) -> str:
-    """An option as the driver's words want it: yes and no."""
-    return {"true": "yes", "false": "no"}.get(str(value).lower(), str(value).lower())
+    """An option as the driver's words want it: yes and no; a file's name stays as it is."""
+    known = {"true": "yes", "false": "no", "yes": "yes", "no": "no"}
+    return known.get(str(value).lower(), str(value))
 
 
 def _text(column: str, base: str, size: str) -> str:

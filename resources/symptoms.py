@@ -43,7 +43,7 @@ _CURES: tuple[tuple[str, str], ...] = (
         f"nobody knows the name. {_SEARCH_DOMAIN[0].upper()}{_SEARCH_DOMAIN[1:]}",
     ),
     (
-        r"(?i)certificate has expired",
+        r"(?i)certificate has expired|certificate is not yet valid",
         "the server's certificate has expired: its owner renews it. Or this machine's clock is off",
     ),
     (
@@ -69,8 +69,8 @@ _CURES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(?i)GSSAPI|kerberos|No worthy mechs|SASL|libsasl",
-        "the server wants Kerberos, which the lake's drivers do not have: ask for LDAP or a "
-        "password login. Nothing needs to be compiled here: PyHive uses pure-sasl, so a missing "
+        "the server wants Kerberos: for Hive `options: {auth: KERBEROS}`, elsewhere ask for LDAP or "
+        "a password login. Without Kerberos nothing needs to be compiled here: PyHive uses pure-sasl, so a missing "
         "sasl.h or gcc comes from another package (sasl), which can be left out",
     ),
     (

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -49,7 +49,7 @@ def doctor_command(connections: tuple[str, ...], timeout: float, as_json: bool) 
       lake doctor --env prod
       lake doctor hana_bw hdfs store --env prod --json
     """
-    from resources.doctor import examine, secrets_of
+    from resources.doctor import Result, examine, secrets_of
 
     settings = load_settings()
     subjects = _subjects(settings, connections)
@@ -65,8 +65,8 @@ def doctor_command(connections: tuple[str, ...], timeout: float, as_json: bool) 
         )
     else:
         _show(checks)
-        words = ("ok", *(["warning"] * bool(counts["warning"])), "failed", "not tried")
-        told = ", ".join(f"{counts[one]} {one}" for one in words)
+        shown = [one for one in get_args(Result) if one != "warning" or counts[one]]
+        told = ", ".join(f"{counts[one]} {one}" for one in shown)
         click.echo(f"\nenvironment {settings.env}: {told}")
     if counts["failed"]:
         raise SystemExit(1)

@@ -440,7 +440,7 @@ def test_what_is_described_and_asked_once() -> None:
 @pytest.mark.parametrize(
     ("options", "path", "says"),
     [
-        ({"retries": 1}, "", "unknown option 'retries'; allowed: ('ca_certs', 'key_param'"),
+        ({"retries": 1}, "", "unknown option 'retries'; allowed: ('ca_certs', 'client_cert'"),
         ({}, "../admin", "`api.path` has no '..'"),
         ({"timeout": 1}, "slow", "no answer within 1 s. Try again; `options: {timeout: 120}`"),
     ],

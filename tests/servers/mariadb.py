@@ -21,6 +21,7 @@ from typing import Any
 
 import pymysql
 
+from tests.servers.authority import Certificate
 from tests.servers.postgres import NoServer, free_port
 
 _SETTINGS = (
@@ -42,6 +43,7 @@ class MariaDBServer:
     port: int
     process: subprocess.Popen[bytes]
     host: str = "127.0.0.1"
+    settings: tuple[str, ...] = ()
 
     def execute(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:
         """Run statements as root; the rows of the last."""
@@ -62,7 +64,7 @@ class MariaDBServer:
 
     def start(self) -> None:
         """Start it (again) on the same port, and wait until it answers."""
-        self.process = _started(self.folder, self.port)
+        self.process = _started(self.folder, self.port, self.settings)
 
     def kill(self) -> None:
         self.process.kill()
@@ -80,9 +82,10 @@ def _user() -> list[str]:
     raise NoServer("MariaDB does not run as root, and there is no user mysql or nobody")
 
 
-def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def _started(folder: Path, port: int, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
     command = [
         *("setpriv", "--pdeathsig", "KILL", "mariadbd", "--no-defaults", *_user(), *_SETTINGS),
+        *settings,
         *(f"--datadir={folder}/data", f"--socket={folder}/socket", f"--port={port}"),
     ]
     with (folder / "log").open("ab") as log:
@@ -98,9 +101,27 @@ def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
     raise NoServer("mariadbd did not answer within 30 s")
 
 
+def _tls(folder: Path, certificate: Certificate | None) -> tuple[str, ...]:
+    if certificate is None:
+        return ()
+    words = []
+    for name, file in (("cert", certificate.file), ("key", certificate.key)):
+        own = shutil.copy(file, folder / f"{name}.pem")
+        for user in _user():
+            shutil.chown(own, user.removeprefix("--user="))
+        words.append(f"--ssl-{name}={own}")
+    return tuple(words)
+
+
 @contextmanager
-def running_mariadb() -> Iterator[MariaDBServer]:
-    """A server for the duration of the block (about two seconds to start)."""
+def running_mariadb(
+    *settings: str, certificate: Certificate | None = None
+) -> Iterator[MariaDBServer]:
+    """A server for the duration of the block (about two seconds to start).
+
+    `settings` are words of its command line beside our own, which they overrule; with a
+    `certificate` it has TLS.
+    """
     if shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None:
         raise NoServer("no mariadbd; `apt-get install mariadb-server-core mariadb-client-core`")
     folder = Path(tempfile.mkdtemp(prefix="lake-mariadb-"))
@@ -116,8 +137,10 @@ def running_mariadb() -> Iterator[MariaDBServer]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
+        settings += _tls(folder, certificate)
         port = free_port()
-        server = MariaDBServer(folder, port, _started(folder, port))
+        process = _started(folder, port, settings)
+        server = MariaDBServer(folder, port, process, settings=settings)
         yield server
     finally:
         if server is not None:

@@ -26,6 +26,8 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgConnection
 
+from tests.servers.authority import Certificate
+
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "off",
@@ -142,8 +144,11 @@ def _unprivileged() -> tuple[list[str], int | None]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A server for the duration of the block (about a second to start); `NoServer` if none."""
+def running_postgres(certificate: Certificate | None = None) -> Iterator[PostgresServer]:
+    """A server for the duration of the block (about a second to start); `NoServer` if none.
+
+    With a `certificate` it has TLS, and whoever needs a password needs TLS.
+    """
     programs = find_programs()
     prefix, uid = _unprivileged()
     # Not pytest's own folder: that one is closed to other users.
@@ -161,9 +166,11 @@ def running_postgres() -> Iterator[PostgresServer]:
         )
         if made.returncode:
             raise NoServer(f"initdb failed: {made.stderr.strip()}")
-        (data / "pg_hba.conf").write_text(_HBA)
+        hba = _HBA.replace("host all all", "hostssl all all") if certificate else _HBA
+        (data / "pg_hba.conf").write_text(hba)
         port = free_port()
-        options = [f"-c{key}={value}" for key, value in (*_SETTINGS.items(), ("port", port))]
+        own = [("port", port), *_tls(data, certificate, uid)]
+        options = [f"-c{key}={value}" for key, value in (*_SETTINGS.items(), *own)]
 
         def start() -> subprocess.Popen[bytes]:
             process = subprocess.Popen(
@@ -191,6 +198,18 @@ def running_postgres() -> Iterator[PostgresServer]:
             stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tls(data: Path, certificate: Certificate | None, uid: int | None) -> list[tuple[str, str]]:
+    """Settings of TLS; the server takes only a key that is its own user's."""
+    if certificate is None:
+        return []
+    for name, file in (("server.crt", certificate.file), ("server.key", certificate.key)):
+        shutil.copy(file, data / name)
+        (data / name).chmod(0o600)
+        if uid is not None:
+            os.chown(data / name, uid, -1)
+    return [("ssl", "on")]
 
 
 def _wait(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:
