@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from decimal import localcontext
 from pathlib import Path
 from urllib.parse import quote
 
@@ -264,11 +263,12 @@ class _Check:
             f"its splits have {together.rows} rows together, and all of it has "
             f"{self.before.totals.rows}, or their sums differ"
         )
-        if self.table.state is not None and not crew.resumed:
-            raise PermanentError(
-                f"{self.table.shown}: {told}, although nothing can have changed. Bounds that are "
-                "text must ascend in the order of the database, its collation."
+        if any(isinstance(bound, str) for bound in self.rule.bounds):
+            told += (
+                " (bounds that are text must ascend in the order of the database, its collation)"
             )
+        if self.table.state is not None and not crew.resumed:
+            raise PermanentError(f"{self.table.shown}: {told}, although nothing can have changed.")
         self._refuse(told)
 
     def _refuse(self, what: str) -> None:
@@ -299,8 +299,7 @@ def _batches(
 
 
 def _sum(parts: Sequence[Totals], table: Table) -> Totals:
-    with localcontext(splits.EXACT):
-        return add([*parts, Totals(0, dict.fromkeys(table.sums, 0))])
+    return add([Totals(0, dict.fromkeys(table.sums, 0)), *parts])
 
 
 def _table(crew: Crew, spec: SourceSpec) -> Markdown:

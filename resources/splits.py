@@ -16,8 +16,8 @@ from itertools import pairwise
 from resources.source import KeyValue, Split
 from resources.types import ColumnType
 
-#: Decimals have up to 38 digits, their sums more; Python's own context rounds to 28.
-EXACT = Context(prec=100)
+#: Decimals have up to 38 digits; Python's own context rounds to 28.
+_EXACT = Context(prec=100)
 
 _EPOCH, _MICROSECOND = datetime.min, timedelta(microseconds=1)  # noqa: DTZ901
 
@@ -103,7 +103,7 @@ def _place(value: KeyValue, kind: ColumnType) -> int:
         return (value - _EPOCH) // _MICROSECOND
     if isinstance(value, date):
         return value.toordinal()
-    return int(EXACT.scaleb(Decimal(value), kind.scale))
+    return int(_EXACT.scaleb(Decimal(value), kind.scale))
 
 
 def _at(place: int, kind: ColumnType) -> KeyValue:
@@ -111,4 +111,4 @@ def _at(place: int, kind: ColumnType) -> KeyValue:
         return _EPOCH + place * _MICROSECOND
     if kind.name == "date":
         return date.fromordinal(place)
-    return EXACT.scaleb(Decimal(place), -kind.scale) if kind.is_decimal else place
+    return _EXACT.scaleb(Decimal(place), -kind.scale) if kind.is_decimal else place

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -352,11 +352,16 @@ def _equal(one: Totals | None, other: Totals | None) -> bool:
     )
 
 
+#: A sum has more digits than the 28 that Python's own context keeps.
+_EXACT = Context(prec=100)
+
+
 def add(parts: Sequence[Totals]) -> Totals:
     def total(values: Sequence[Any]) -> Any:
         first, *rest = values
         for value in rest:
-            first += value
+            exact = isinstance(first, Decimal) or isinstance(value, Decimal)
+            first = _EXACT.add(first, value) if exact else first + value
         return first
 
     sums: Mapping[str, Any] = {

@@ -69,7 +69,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
             {**address, "database": database},
             execute,
             {"decimal(38,0)": "numeric(38,0)", "datetime": "timestamp", "text": "text"},
-            "CASE WHEN k >= 1000 AND k < 2000 THEN length(pg_sleep(0.001)::text) ELSE 0 END",
+            "CASE WHEN k >= 1000 AND k < 1300 THEN length(pg_sleep(0.001)::text) ELSE 0 END",
             "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '{}' "
             "AND pid <> pg_backend_pid()",
             "SELECT pg_terminate_backend({})",
@@ -83,7 +83,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         {**address, "database": "splits"},
         lambda text: mariadb.execute(text, database="splits"),
         {"datetime": "datetime(6)", "text": "varchar(40) COLLATE utf8mb4_bin"},
-        "if(k >= 1000 AND k < 2000, sleep(0.001), 0)",
+        "if(k >= 1000 AND k < 1300, sleep(0.001), 0)",
         "SELECT id FROM information_schema.processlist WHERE info LIKE '{}' "
         "AND id <> connection_id()",
         "KILL {}",
@@ -186,7 +186,7 @@ def test_each_split_is_a_statement_of_its_own(
 def test_a_connection_that_is_cut_loses_its_split_alone(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server ends the session that reads the second split, which takes a second there."""
+    """The server ends the session that reads the second split, which takes a while there."""
     server.table("t", "bigint", [str(n) for n in range(4000)])
     server.execute("DROP VIEW IF EXISTS slow")
     server.execute(f"CREATE VIEW slow AS SELECT k, n + {server.sleep} AS n, d FROM t")
@@ -258,7 +258,7 @@ def test_what_an_earlier_attempt_read_must_still_add_up(
     work = lake.work("split", **source(server, "t", splits={"column": "k", "count": 4}))
 
     def cut(reader: Any, cursor: Any, statement: str) -> None:
-        if "75" in statement:
+        if ">= 75" in statement:
             raise reader._told(Exception(LOST[server.name]), "t")
 
     with monkeypatch.context() as patch:
@@ -284,7 +284,7 @@ def test_another_question_begins_anew(
     work = lake.work("split", **asked)
 
     def cut(reader: Any, cursor: Any, statement: str) -> None:
-        if "75" in statement:
+        if ">= 75" in statement:
             raise reader._told(Exception(LOST[server.name]), "t")
 
     with monkeypatch.context() as patch:
@@ -305,7 +305,7 @@ def test_text_bounds_out_of_the_order_of_the_database(server: Server, tmp_path: 
     splits = {"column": "k", "bounds": ["B", "a"]}
     work = lake.work("split", **source(server, "t", "text", splits=splits))
     error = PermanentError if server.name == "postgres" else TransientError
-    with pytest.raises(error, match="ascend in the order of the database|thrown away"):
+    with pytest.raises(error, match="must ascend in the order of the database"):
         made(work)
 
 

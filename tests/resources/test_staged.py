@@ -1,0 +1,138 @@
+"""What is kept of parts counts only where it is whole, and of the same question."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from resources import staged
+from resources.errors import TransientError
+from resources.source import Column, Table, Totals
+from resources.staged import Staging, question, staging
+from resources.types import parse_type
+
+KINDS = {"k": "int64", "d": "decimal(38,2)"}
+TABLE = Table(tuple(Column(name, name, parse_type(kind)) for name, kind in KINDS.items()))
+ROWS = pa.record_batch(
+    {"k": pa.array([1, 2], pa.int64()), "d": pa.array([Decimal("0.01")] * 2, pa.decimal128(38, 2))}
+)
+#: More digits than Python's own context keeps.
+SUMS = {"k": 3, "d": Decimal("123456789012345678901234567890123456.02")}
+
+
+def keep(kept: Staging, number: int = 0) -> None:
+    kept.fix((5,), nullable=True)
+    kept.keep(number, ROWS.schema, iter([ROWS]), Totals(2, SUMS))
+
+
+def test_a_part_comes_back_as_it_was(tmp_path: Path) -> None:
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        assert kept.cuts("k") is None
+        keep(kept)
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        assert kept.cuts("k") == ((5,), True)
+        assert kept.found(1) is None
+        found = kept.found(0)
+        assert found is not None
+        assert found.before
+        assert found.totals == Totals(2, SUMS)
+        assert list(found.batches()) == [ROWS]
+        kept.discard()
+    assert not (tmp_path / "one").exists()
+
+
+def shorter(folder: Path) -> None:
+    file = folder / "0.arrow"
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def changed(folder: Path) -> None:
+    file = folder / "0.arrow"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def torn(folder: Path) -> None:
+    file = folder / "0.json"
+    file.write_text(file.read_text()[:-4])
+
+
+def without(folder: Path) -> None:
+    (folder / "0.json").unlink()
+
+
+@pytest.mark.parametrize("harm", [shorter, changed, torn, without])
+def test_a_part_that_is_not_whole_is_not_there(harm: object, tmp_path: Path) -> None:
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        keep(kept)
+        assert kept.found(0) is not None
+        harm(tmp_path / "one")  # type: ignore[operator]
+        assert kept.found(0) is None
+
+
+def test_another_question_or_an_old_answer_begins_anew(tmp_path: Path) -> None:
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        keep(kept)
+    with staging(tmp_path / "one", "b", TABLE) as kept:
+        assert kept.cuts("k") is None
+        assert kept.found(0) is None
+        keep(kept)
+        plan = tmp_path / "one" / "plan.json"
+        said = json.loads(plan.read_text())
+        plan.write_text(json.dumps({**said, "begun": time.time() - staged.KEEP - 1}))
+        assert kept.cuts("k") is None
+        assert kept.found(0) is None
+
+
+def test_what_nobody_reads_on_with_is_removed(tmp_path: Path) -> None:
+    for name, age in (("old", staged.KEEP + 1), ("new", 0)):
+        with staging(tmp_path / name, "a", TABLE) as kept:
+            keep(kept)
+        plan = tmp_path / name / "plan.json"
+        said = json.loads(plan.read_text())
+        plan.write_text(json.dumps({**said, "begun": time.time() - age}))
+    with staging(tmp_path / "other", "a", TABLE):
+        pass
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["new"]
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        keep(kept)
+        with (
+            pytest.raises(TransientError, match="another process reads the same partition"),
+            staging(tmp_path / "one", "a", TABLE),
+        ):
+            pass
+        assert kept.found(0) is not None
+
+
+def test_rows_that_did_not_all_come(tmp_path: Path) -> None:
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        kept.fix((), nullable=False)
+        with pytest.raises(TransientError, match="2 rows came of 3"):
+            kept.keep(0, ROWS.schema, iter([ROWS]), Totals(3, SUMS))
+        assert kept.found(0) is None
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    def full() -> Iterator[pa.RecordBatch]:
+        raise OSError(28, "No space left on device")
+        yield
+
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        kept.fix((), nullable=False)
+        with pytest.raises(TransientError, match=r"No space left on device\. Free space there"):
+            kept.keep(0, ROWS.schema, full(), Totals(0, SUMS))
+
+
+def test_a_question_is_all_that_decides_the_rows() -> None:
+    assert question(TABLE, None) == question(TABLE, None)
+    assert question(TABLE, None) != question(TABLE, 1)
