@@ -69,9 +69,10 @@ _CURES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(?i)GSSAPI|kerberos|No worthy mechs|SASL|libsasl",
-        "the server wants Kerberos: for Hive `options: {auth: KERBEROS}`, elsewhere ask for LDAP or "
-        "a password login. Without Kerberos nothing needs to be compiled here: PyHive uses pure-sasl, so a missing "
-        "sasl.h or gcc comes from another package (sasl), which can be left out",
+        "the server wants Kerberos: for Hive `options: {auth: KERBEROS}`, elsewhere ask for LDAP "
+        "or a password login. Without Kerberos nothing needs to be compiled here: PyHive uses "
+        "pure-sasl, so a missing sasl.h or gcc comes from another package (sasl), which can be "
+        "left out",
     ),
     (
         r"(?i)No module named|cannot be imported|is not installed",
