@@ -36,13 +36,14 @@ def check(asset: Delivered) -> Iterator[Mistake]:
             yield asset.mistake(("columns", name), what, "give each a name of its own")
         seen.setdefault(there, name)
     target = spec.target
+    missing = [name for name in partition if name not in asset.taken]
+    if not isinstance(target, FileTarget) and target.mode == "replace" and missing:
+        what = f"mode: replace needs {', '.join(missing)}, by which rows are the partition's"
+        cure = "add it to `columns`, or write mode: upsert"
+        cure += " and a key" * isinstance(target, TableTarget)
+        yield asset.mistake(("columns",), what, cure)
     if isinstance(target, TableTarget):
         yield from _named(asset, ("table", "key"), target.key)
-        missing = [name for name in partition if name not in asset.taken]
-        if target.mode == "replace" and missing:
-            what = f"mode: replace needs {', '.join(missing)}, by which rows are the partition's"
-            cure = "add it to `columns`, or write mode: upsert and a key"
-            yield asset.mistake(("columns",), what, cure)
     elif isinstance(target, IndexTarget):
         yield from _named(asset, ("index", "id"), target.id)
         yield from _templates(asset, ("index", "name"), target.name)

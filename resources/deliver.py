@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -74,10 +74,24 @@ class FileTarget(_Target):
 
 
 class IndexTarget(_Target):
-    """An index of Elasticsearch; a document is replaced by the one of its id, none is removed."""
+    """An index of Elasticsearch; a document is replaced by the one of its id."""
 
     name: str = Field(min_length=1, description="the index or an alias; templates: sales-{today}")
     id: list[str] = Field(min_length=1, description="columns of the lake that together are the id")
+    mode: Literal["replace", "upsert"] = Field(
+        "upsert",
+        description="replace: documents of the partition (all, where there are none) that are not "
+        "delivered again are removed; upsert: none is removed",
+    )
+    make: bool = Field(False, description="make the index where there is none, of the columns")
+
+    @model_validator(mode="after")
+    def _one_index(self) -> IndexTarget:
+        if any(sign in self.name for sign in '*?,"<>|/\\# '):
+            raise ValueError(
+                'name: one index or alias, without any of * ? , " < > | / \\ # and blank'
+            )
+        return self
 
 
 Target = TableTarget | FileTarget | IndexTarget
@@ -88,8 +102,9 @@ class Delivery:
     """One partition to be written, its target's templates filled in.
 
     `what` is the asset and its partition, for messages. A column's `source` is its name in the
-    target; `batches` have exactly these columns, in order, in their Arrow types. `replaced` are the
-    partition's columns (names in the lake) and values: by them a table's rows are its own.
+    target; `batches` have exactly these columns, in order, in their Arrow types, and may be asked
+    for again (an index is checked whole before it is written to). `replaced` are the partition's
+    columns (names in the lake) and values: by them a table's rows are its own.
     """
 
     what: str
@@ -97,6 +112,8 @@ class Delivery:
     columns: tuple[Column, ...]
     batches: Iterable[pa.RecordBatch] = field(repr=False)
     replaced: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, Connection] | None = None
+    """The HDFS, by name, where the files of a Hive table go: the store's."""
 
     @property
     def keys(self) -> list[Column]:
@@ -138,8 +155,11 @@ MODULES: Mapping[str, Mapping[str, str]] = {
         "mariadb": "resources.deliver_mariadb",
         "sqlserver": "resources.deliver_dbapi",
         "hana": "resources.deliver_dbapi",
+        "tibero": "resources.deliver_jdbc",
+        "hive": "resources.deliver_hive",
     },
     "file": dict.fromkeys(("sftp", "hdfs", "storage"), "resources.deliver_files"),
+    "index": {"elasticsearch": "resources.deliver_index"},
 }
 
 
@@ -160,6 +180,9 @@ def deliver(settings: Settings, name: str, delivery: Delivery) -> Receipt:
             f"{settings.env!r}), to which no {kind} can be delivered; can be: "
             f"{', '.join(sorted(modules)) or 'none yet'}."
         )
+    if connection.kind == "hive" and settings.store.connection is not None:
+        hdfs = settings.store.connection
+        delivery = replace(delivery, files=(hdfs, settings.connection(hdfs)))
     write: Deliver = importlib.import_module(module).deliver
     if connection.limits == Limits():
         return write(name, connection, delivery)
@@ -177,9 +200,11 @@ def overwritten(target: Target, names: Mapping[str, str], replaced: Mapping[str,
     if isinstance(target, FileTarget):
         return f"the file {target.path}"
     if isinstance(target, IndexTarget):
-        return f"documents of {target.name} by {', '.join(names.get(n, n) for n in target.id)}"
-    table = ".".join(filter(None, (target.schema_, target.name)))
+        what, of, key = "documents", target.name, target.id
+    else:
+        what, of = "rows", ".".join(filter(None, (target.schema_, target.name)))
+        key = target.key
     if target.mode == "upsert":
-        return f"rows of {table} by {', '.join(names.get(name, name) for name in target.key)}"
-    rows = " and ".join(f"{names.get(name, name)} = {value}" for name, value in replaced.items())
-    return f"rows of {table} where {rows}" if rows else f"all rows of {table}"
+        return f"{what} of {of} by {', '.join(names.get(name, name) for name in key)}"
+    own = " and ".join(f"{names.get(name, name)} = {value}" for name, value in replaced.items())
+    return f"{what} of {of} where {own}" if own else f"all {what} of {of}"

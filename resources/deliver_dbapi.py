@@ -98,7 +98,10 @@ class DbapiDelivery(TableDelivery):
                 new = rows if self.target.mode == "replace" else self._updated(cursor, rows, seen)
                 self._added += len(new)
                 if new:
-                    cursor.executemany(self._insert, new)
+                    self._inserted(cursor, new)
+
+    def _inserted(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+        cursor.executemany(self._insert, rows)
 
     def _bound(self, values: pa.Array) -> list[Any]:
         found: list[Any] = values.to_pylist()
@@ -118,6 +121,7 @@ class DbapiDelivery(TableDelivery):
         self, cursor: Any, rows: Sequence[tuple[Any, ...]], seen: set[bytes]
     ) -> list[tuple[Any, ...]]:
         """The rows whose key is not there yet; the others have changed theirs."""
+        self._once(rows, seen)
         keys = [self.columns.index(one) for one in self.key]
         rest = [place for place in range(len(self.columns)) if place not in keys]
         names = [self._written(one) for one in self.columns]
@@ -125,6 +129,16 @@ class DbapiDelivery(TableDelivery):
         where = " AND ".join(f"{names[place]} = {self.mark}" for place in keys)
         update = f"UPDATE {self._written(self.table)} SET {sets} WHERE {where}"
         new = []
+        for row in rows:
+            values = [row[place] for place in (*(rest or keys), *keys)]
+            cursor.execute(update, values)
+            if cursor.rowcount == 0:
+                new.append(row)
+        return new
+
+    def _once(self, rows: Sequence[tuple[Any, ...]], seen: set[bytes]) -> None:
+        """PermanentError where a key has come before."""
+        keys = [self.columns.index(one) for one in self.key]
         for row in rows:
             digest = hashlib.blake2b(repr([row[k] for k in keys]).encode(), digest_size=12).digest()
             if digest in seen:
@@ -134,11 +148,6 @@ class DbapiDelivery(TableDelivery):
                     "written. Make the key unique in the dataset (a `unique` gate)."
                 )
             seen.add(digest)
-            values = [row[place] for place in (*(rest or keys), *keys)]
-            cursor.execute(update, values)
-            if cursor.rowcount == 0:
-                new.append(row)
-        return new
 
     def _check_staged(self, cursor: Any, rows: int) -> None:
         """Counted in the table itself."""

@@ -142,7 +142,8 @@ class TableDelivery(ABC):
         except self._failures as error:
             told = self._told(error, what)
             # The driver's own text may hold a statement or a value; no chain shall show it.
-            error.args = (type(error).__name__,)
+            with contextlib.suppress(AttributeError):  # Java's have none to change
+                error.args = (type(error).__name__,)
             raise told from None
 
     def _matched(self, cursor: Any) -> list[Room]:

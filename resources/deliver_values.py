@@ -35,6 +35,7 @@ class Room:
     Python's name of the target's encoding, None where it takes all of Unicode. `padded`: blanks at
     the end are lost. `flags`: numbers that a boolean is written to. `finite`: no NaN, no infinity.
     `zero`: takes the character NUL. `wide`: a character beyond 65,535 counts twice in `length`.
+    `empty`: '' is not NULL there.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Room:
     finite: bool = False
     zero: bool = True
     wide: bool = False
+    empty: bool = True
 
 
 def matched(delivery: Delivery, rooms: Sequence[Room], where: str) -> list[Room]:
@@ -148,6 +150,8 @@ def _rules(column: Column, room: Room) -> Iterator[Rule]:
         yield too_long, f"is too long for {room.name!r}, {room.shown} (in bytes)"
     if text and room.padded:
         yield _ends_blank, f"ends with a blank, which {room.shown} does not keep"
+    if text and not room.empty:
+        yield _is_empty, "is '', which would be NULL there"
     if text and not room.zero:
         yield _has_zero, "has the character NUL, which no text there may have"
     if column.type.name.startswith("float") and room.finite:
@@ -214,6 +218,13 @@ def _more_bytes(most: int, codec: str) -> Callable[[pa.Array], pa.Array | None]:
 
 def _ends_blank(values: pa.Array) -> pa.Array | None:
     return pc.ends_with(values, " ")
+
+
+def _is_empty(values: pa.Array) -> pa.Array | None:
+    # Compared as one number first: an Arrow scalar of a Python one would import pandas.
+    if pc.min(pc.binary_length(values)).as_py() != 0:
+        return None
+    return _texts(values, lambda one: not one)
 
 
 def _has_zero(values: pa.Array) -> pa.Array | None:

@@ -11,6 +11,7 @@ The wire layer of the official client is used, not its class: that one always sa
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -25,12 +26,15 @@ from elastic_transport import (
     Urllib3HttpNode,
 )
 
+from resources import tls
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.json_values import JsonError, read_json, write_json
 from resources.settings import Connection
 
-#: `major` is the version that is spoken, where it is not the server's own; `timeout` are seconds.
-OPTIONS = ("ca_certs", "major", "timeout", "verify")
+#: `major` is the version that is spoken, where it is not the server's own; `timeout` are seconds;
+#: `client_cert` and `client_key`: files by which this side proves itself.
+OPTIONS = ("ca_certs", "client_cert", "client_key", "major", "timeout", "verify")
+_CLIENT = ("client_cert", "client_key")
 MAJORS = (7, 8, 9)
 #: From here on a server says on every answer that it is Elasticsearch.
 _SAYS_PRODUCT = (7, 14)
@@ -124,20 +128,26 @@ class Session:
         self._node = None
 
     def ask(
-        self, method: str, target: str, what: str, body: Mapping[str, Any] | None = None
+        self, method: str, target: str, what: str, body: Mapping[str, Any] | bytes | None = None
     ) -> Any:
-        """The answer's JSON, numbers as their digits. `what` is told where it fails."""
+        """The answer's JSON, numbers as their digits. `what` is told where it fails.
+
+        A body of bytes is lines of JSON, as the bulk interface takes them.
+        """
         return self._ask(method, target, what, body)[0]
 
     def _ask(
-        self, method: str, target: str, what: str, body: Mapping[str, Any] | None = None
+        self, method: str, target: str, what: str, body: Mapping[str, Any] | bytes | None = None
     ) -> tuple[Any, HttpHeaders]:
         if self._node is None:
             raise PermanentError(f"The connection {self.where} is not open; use it in a `with`.")
-        sent = None if body is None else write_json(body).encode()
+        lines = isinstance(body, bytes)
+        sent = body if isinstance(body, bytes | None) else write_json(body).encode()
         headers = HttpHeaders({"accept": self._json, **self._authorization})
         if sent is not None:
-            headers["content-type"] = self._json
+            headers["content-type"] = (
+                self._json.replace("json", "x-ndjson") if lines else self._json
+            )
         try:
             meta, data = self._node.perform_request(method, target, sent, headers)
         except TransportError as error:
@@ -163,11 +173,13 @@ class Session:
     def _config(self, url: Any) -> NodeConfig:
         options = self._connection.options
         secure = url.scheme == "https"
-        tls: dict[str, Any] = {}
+        security: dict[str, Any] = {}
         if secure:
-            tls = {"verify_certs": bool(options.get("verify", True)), "ssl_show_warn": False}
-            if options.get("ca_certs"):
-                tls["ca_certs"] = str(options["ca_certs"])
+            security = {"verify_certs": bool(options.get("verify", True)), "ssl_show_warn": False}
+            # As the HTTP library of the other connections does; else certifi's.
+            bundle = options.get("ca_certs") or os.environ.get("REQUESTS_CA_BUNDLE")
+            files = {"ca_certs": bundle, **{one: options.get(one) for one in _CLIENT}}
+            security |= {one: str(file) for one, file in files.items() if file}
         try:
             return NodeConfig(
                 scheme=url.scheme,
@@ -175,10 +187,12 @@ class Session:
                 port=url.port or (443 if secure else 9200),
                 path_prefix=url.path.rstrip("/"),
                 request_timeout=float(options.get("timeout", 60)),
-                **tls,
+                **security,
             )
         except (ValueError, OSError):
-            raise PermanentError(f"{self.where}: url or ca_certs cannot be used.") from None
+            raise PermanentError(
+                f"{self.where}: url, ca_certs or client_cert cannot be used."
+            ) from None
 
     def _login(self) -> dict[str, str]:
         c = self._connection
@@ -195,7 +209,7 @@ class Session:
         major = self._connection.options.get("major")
         try:
             answer, headers = self._ask("GET", "/", "connecting")
-        except _ForbiddenError:
+        except ForbiddenError:
             if major is None:
                 raise PermanentError(
                     f"{self._about('connecting')}: the user may not ask for the server's version. "
@@ -236,9 +250,11 @@ class Session:
     def _unreached(self, error: TransportError, what: str) -> LakeError:
         about = self._about(what)
         if isinstance(error, TlsError):
+            said = tls.refused(error)
+            why = f" ({said})" if said else ", or it speaks no TLS"
             return PermanentError(
-                f"{about}: the server's certificate is not trusted, or it speaks no TLS. Give the "
-                "company's CA as `options: {ca_certs: FILE}`, and check https in url."
+                f"{about}: the server's certificate is not trusted{why}. What to do: "
+                f"{tls.cure(said, 'ca_certs')}; see https in url."
             )
         if isinstance(error, ConnectionTimeout):
             return TransientError(
@@ -265,19 +281,23 @@ class Session:
         if status == 429 or status in (408, 502, 503, 504):
             wait = headers.get("retry-after") or ""
             later = f" in {wait} s" if wait.isdigit() else " later"
-            return TransientError(
+            return (BusyError if status == 429 else TransientError)(
                 f"{about}: {said}. It is too busy or not whole; try again{later}."
             )
         if status == 403:
-            return _ForbiddenError(f"{about}: {said}. What to do: {_CURES[2][2]}.")
+            return ForbiddenError(f"{about}: {said}. What to do: {_CURES[2][2]}.")
         for pattern, of, cure in _CURES:
             if re.fullmatch(pattern, kind):
                 return of(f"{about}: {said}. What to do: {cure}.")
         return (TransientError if status >= 500 else PermanentError)(f"{about}: {said}.")
 
 
-class _ForbiddenError(PermanentError):
+class ForbiddenError(PermanentError):
     """The user may not do this."""
+
+
+class BusyError(TransientError):
+    """The server takes no more just now (429): nothing of the request was done."""
 
 
 def _told(error: Any) -> tuple[str, str]:
@@ -286,18 +306,20 @@ def _told(error: Any) -> tuple[str, str]:
     A reason may quote a value that could not be parsed: what stands in quotes is left out.
     """
     if isinstance(error, str):
-        return "", _clean(error)
+        return "", cleaned(error)
     if not isinstance(error, dict):
         return "", ""
     roots = error.get("root_cause")
     root = roots[0] if isinstance(roots, list) and roots and isinstance(roots[0], dict) else error
     kind = str(root.get("type") or error.get("type") or "")
-    return kind, _clean(str(root.get("reason") or error.get("reason") or ""))
+    return kind, cleaned(str(root.get("reason") or error.get("reason") or ""))
 
 
-def _clean(reason: str) -> str:
+def cleaned(reason: str) -> str:
+    """A reason without the values that it quotes: it may be a person's."""
     unquoted = re.sub(
-        r"For input string: .*|(?<=date field )\[[^\]]*\]|\"[^\"]*\"",
+        r"For input string: .*|(?<=date field )\[[^\]]*\]|\"[^\"]*\""
+        r"|(?<=with id )'[^']*'|(?<=field's value: ).*",
         "(a value)",
         reason.split("\n")[0],
     )

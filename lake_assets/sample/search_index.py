@@ -44,7 +44,7 @@ class _Snapshot:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _Refused(Exception):
+class Refused(Exception):
     def __init__(self, status: int, kind: str, reason: str) -> None:
         super().__init__(reason)
         self.status, self.kind, self.reason = status, kind, reason
@@ -64,7 +64,7 @@ class SearchStandin:
             self._check_headers(request)
             found = self._routed(request)
             status = 200
-        except _Refused as error:
+        except Refused as error:
             cause = {"type": error.kind, "reason": error.reason}
             found = {"error": cause | {"root_cause": [cause]}, "status": error.status}
             status = error.status
@@ -77,13 +77,13 @@ class SearchStandin:
 
     def _check_headers(self, request: Request) -> None:
         if self.authorization and request.headers.get("authorization") != self.authorization:
-            raise _Refused(401, "security_exception", "unable to authenticate user")
+            raise Refused(401, "security_exception", "unable to authenticate user")
         for name in ("accept", "content-type"):
             asked = re.search(r"compatible-with=(\d+)", request.headers.get(name, ""))
             major = self.version[0]
             if asked and (major < 8 or int(asked[1]) not in (major, major - 1)):
                 status = 406 if self.version < (7, 11) else 400
-                raise _Refused(status, "media_type_header_exception", f"Invalid {name}")
+                raise Refused(status, "media_type_header_exception", f"Invalid {name}")
 
     def _routed(self, request: Request) -> Any:
         url = urlsplit(request.target)
@@ -92,7 +92,7 @@ class SearchStandin:
         try:
             body = read_json(request.body) if request.body else {}
         except JsonError:
-            raise _Refused(400, "parse_exception", "request body is no JSON") from None
+            raise Refused(400, "parse_exception", "request body is no JSON") from None
         match request.method, parts:
             case "GET", [""]:
                 number = ".".join(map(str, self.version)) + ".0"
@@ -115,14 +115,14 @@ class SearchStandin:
                 for one in body["scroll_id"]:
                     self.snapshots.pop(one, None)
                 return {"succeeded": True}
-        raise _Refused(400, "illegal_argument_exception", f"no handler for {url.path}")
+        raise Refused(400, "illegal_argument_exception", f"no handler for {url.path}")
 
     def _named(self, name: str) -> list[str]:
         found = []
         for pattern in name.split(","):
             its = [one for one in self.indices if fnmatch.fnmatchcase(one, pattern)]
             if not its and "*" not in pattern:
-                raise _Refused(404, "index_not_found_exception", f"no such index [{pattern}]")
+                raise Refused(404, "index_not_found_exception", f"no such index [{pattern}]")
             found += its
         return found
 
@@ -130,7 +130,7 @@ class SearchStandin:
         hits: list[tuple[int, str, str, Source]] = []
         mapped: dict[str, Mapping[str, Any]] = {}
         for index in self._named(name):
-            mapped |= _fields(self.indices[index].mappings)
+            mapped |= fields(self.indices[index].mappings)
             for identity, source in self.indices[index].documents:
                 hits.append((len(hits), index, identity, source))
         return _Snapshot(hits, mapped)
@@ -142,7 +142,7 @@ class SearchStandin:
 
     def _of(self, name: str) -> _Snapshot:
         if name not in self.snapshots:
-            raise _Refused(404, "search_context_missing_exception", "No search context found")
+            raise Refused(404, "search_context_missing_exception", "No search context found")
         return self.snapshots[name]
 
     def _point_search(self, body: Mapping[str, Any]) -> Any:
@@ -169,11 +169,11 @@ class SearchStandin:
         return answer | {"_scroll_id": name}
 
 
-def _fields(mapping: Mapping[str, Any], at: str = "") -> dict[str, Mapping[str, Any]]:
+def fields(mapping: Mapping[str, Any], at: str = "") -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for name, one in (mapping.get("properties") or {}).items():
         found[at + name] = one
-        found |= _fields(one, f"{at}{name}.")
+        found |= fields(one, f"{at}{name}.")
     return found
 
 
@@ -186,10 +186,10 @@ def _value(mapped: Mapping[str, Mapping[str, Any]], path: str, source: Source) -
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     kind = mapped.get(path, {}).get("type", "object")
-    return None if value is None else _kept_as(kind, value)
+    return None if value is None else kept_as(kind, value)
 
 
-def _kept_as(kind: str, value: Any) -> Any:
+def kept_as(kind: str, value: Any) -> Any:
     if kind in ("date", "date_nanos"):
         return _millis(str(value)) * (10**6 if kind == "date_nanos" else 1)
     if kind in ("long", "integer", "short", "byte"):
@@ -216,16 +216,16 @@ def _prepare(snapshot: _Snapshot, body: Mapping[str, Any], by_point: bool) -> No
     asked = write_json([body.get("query"), body.get("sort")])
     if snapshot.asked == asked:
         return
-    matches = _condition(body.get("query") or {"match_all": {}}, snapshot.mapped)
+    matches = condition(body.get("query") or {"match_all": {}}, snapshot.mapped)
     found = [hit for hit in snapshot.hits if matches(hit[3], hit[2])]
     for one in reversed(body.get("sort") or []):
         path = one if isinstance(one, str) else next(iter(one))
         if path in ("_doc", "_shard_doc"):
             if path == "_shard_doc" and not by_point:
-                raise _Refused(400, "query_shard_exception", "No mapping found for [_shard_doc]")
+                raise Refused(400, "query_shard_exception", "No mapping found for [_shard_doc]")
             continue
         if snapshot.mapped.get(path, {}).get("type", "") in ("", "text", "nested"):
-            raise _Refused(400, "illegal_argument_exception", f"[{path}] cannot be sorted")
+            raise Refused(400, "illegal_argument_exception", f"[{path}] cannot be sorted")
         found.sort(key=lambda hit: _rank(_value(snapshot.mapped, path, hit[3])))
     snapshot.asked, snapshot.found = asked, found
     snapshot.places = {str(hit[0]): place for place, hit in enumerate(found)}
@@ -298,7 +298,7 @@ def _aggregated(
     if "filters" in asked:
         buckets = []
         for one in asked["filters"]["filters"]:
-            matches = _condition(one, mapped)
+            matches = condition(one, mapped)
             inner = [pair for pair in sources if matches(*pair)]
             under = {
                 name: _aggregated(its, inner, mapped)
@@ -322,13 +322,13 @@ def _aggregated(
 Matches = Callable[[Source, str], bool]
 
 
-def _condition(query: Mapping[str, Any], mapped: Mapping[str, Mapping[str, Any]]) -> Matches:
+def condition(query: Mapping[str, Any], mapped: Mapping[str, Mapping[str, Any]]) -> Matches:
     ((kind, of),) = query.items()
     if kind == "match_all":
         return lambda source, identity: True
     if kind == "bool":
-        every = [_condition(one, mapped) for one in _several(of.get("filter"), of.get("must"))]
-        none = [_condition(one, mapped) for one in _several(of.get("must_not"))]
+        every = [condition(one, mapped) for one in _several(of.get("filter"), of.get("must"))]
+        none = [condition(one, mapped) for one in _several(of.get("must_not"))]
         return lambda source, identity: (
             all(one(source, identity) for one in every)
             and not any(one(source, identity) for one in none)
@@ -338,20 +338,20 @@ def _condition(query: Mapping[str, Any], mapped: Mapping[str, Mapping[str, Any]]
     if kind == "ids":
         return lambda source, identity: identity in of["values"]
     if kind not in ("term", "terms", "range"):
-        raise _Refused(400, "parsing_exception", f"unknown query [{kind}]")
+        raise Refused(400, "parsing_exception", f"unknown query [{kind}]")
     ((path, wanted),) = of.items()
     its = mapped.get(path, {}).get("type", "keyword")
     if kind == "range":
         return _range(mapped, path, its, wanted)
-    values = [_kept_as(its, one) for one in (wanted if kind == "terms" else [wanted])]
+    values = [kept_as(its, one) for one in (wanted if kind == "terms" else [wanted])]
     return lambda source, identity: _value(mapped, path, source) in values
 
 
 def _range(
     mapped: Mapping[str, Mapping[str, Any]], path: str, kind: str, wanted: Mapping[str, Any]
 ) -> Matches:
-    low = _kept_as(kind, wanted["gte"])
-    high = _kept_as(kind, wanted["lt"])
+    low = kept_as(kind, wanted["gte"])
+    high = kept_as(kind, wanted["lt"])
 
     def matches(source: Source, identity: str) -> bool:
         value = _value(mapped, path, source)

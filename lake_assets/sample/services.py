@@ -61,9 +61,9 @@ def weather(settings: Settings) -> str:
 def search(settings: Settings) -> str:
     """Elasticsearch with the sample's DLP events, for as long as the process runs."""
     from lake_assets.sample.dlp_events import index
-    from lake_assets.sample.search_index import SearchStandin
+    from lake_assets.sample.search_writes import WritableSearch
 
-    return _address(_server(SearchStandin({"dlp-events": index(settings.sample)})))
+    return _address(_server(WritableSearch({"dlp-events": index(settings.sample)})))
 
 
 def _address(server: ThreadingHTTPServer) -> str:
