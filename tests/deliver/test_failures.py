@@ -171,19 +171,17 @@ def test_connecting(
     assert databases.PASSWORD not in str(told.value)
 
 
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_an_engine_without_transactions_is_refused(database: Database) -> None:
-    if database.kind != "mariadb":
-        pytest.skip("MariaDB alone has some")
     database.make("t", THERE)
     database.execute("ALTER TABLE t ENGINE=MyISAM")
     with pytest.raises(PermanentError, match="the table's engine is MyISAM, which has no trans"):
         deliver(database, delivery([FULL]))
 
 
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 def test_characters_that_a_column_has_not(database: Database) -> None:
     """MariaDB has an encoding for each column, PostgreSQL for each database (`test_euc_kr`)."""
-    if database.kind != "mariadb":
-        pytest.skip("the database's encoding is UTF8")
     types = {"id": "int64", "dt": "date", "name": "string"}
     for charset, good, bad, said in (
         ("euckr", "똠방각하", "😀", "cp949"),
@@ -199,9 +197,8 @@ def test_characters_that_a_column_has_not(database: Database) -> None:
         assert found(database, types=types) == [row]
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_euc_kr(database: Database) -> None:
-    if database.kind != "postgres":
-        pytest.skip("MariaDB has an encoding for each column")
     database.execute(
         "DROP DATABASE IF EXISTS korean",
         "CREATE DATABASE korean ENCODING 'EUC_KR' TEMPLATE template0 LOCALE 'C'",
