@@ -63,9 +63,7 @@ class LimitedSource:
     def __enter__(self) -> LimitedSource:
         self._check_hours()
         if self._limits.connections is not None:
-            self._lock = _place(
-                self._name, self._place, self._limits.connections, WAIT if self._wait else 0.0
-            )
+            self._lock = _place(self._name, self._place, self._limits.connections, self._wait)
         try:
             self._source.__enter__()
         except BaseException:
@@ -137,10 +135,11 @@ def _paced(batches: Iterator[pa.RecordBatch], rate: int) -> Generator[pa.RecordB
         yield batch
 
 
-def _place(name: str, place: Place, count: int, wait: float) -> int:
+def _place(name: str, place: Place, count: int, wait: bool = True) -> int:
     """One of `count` lock files of this machine, held; the kernel frees those of killed runs."""
     files = [place.folder / f"{quote(place.name, safe='')}.{one}.lock" for one in range(count)]
-    until, told = time.monotonic() + wait, False
+    seconds = WAIT if wait else 0.0
+    until, told = time.monotonic() + seconds, False
     while True:
         for file in files:
             if (held := _held(file)) is not None:
@@ -148,7 +147,7 @@ def _place(name: str, place: Place, count: int, wait: float) -> int:
         if time.monotonic() >= until:
             raise BusyError(
                 f"The connection {name!r} has had its {count} sessions of this machine in use for "
-                f"{wait:.0f} s (`limits: connections`). Try again later, or run fewer at a time."
+                f"{seconds:.0f} s (`limits: connections`). Try again later, or run fewer at a time."
             )
         if not told:
             told = True
