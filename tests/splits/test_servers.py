@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from resources.errors import PermanentError, TransientError
+from tests.servers.h2 import WORD, H2Server
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.splits.lake import Lake, left, made, rows, witness
@@ -87,6 +88,21 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         "SELECT id FROM information_schema.processlist WHERE info LIKE '{}' "
         "AND id <> connection_id()",
         "KILL {}",
+    )
+
+
+@pytest.fixture
+def h2(h2_server: H2Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A driver of JDBC, in the words of Oracle: what has rows and cursors is split as well."""
+    monkeypatch.setenv("TIBERO_WORD", WORD)
+    h2_server.execute("lake", "CREATE SCHEMA IF NOT EXISTS SALES")
+    address = h2_server.connection("lake").model_dump(exclude_none=True, exclude={"limits"})
+    return Server(
+        "tibero",
+        {**address, "password": "env:TIBERO_WORD"},
+        lambda text: h2_server.execute("lake", text),
+        {"bigint": "NUMBER(19)", "decimal(38,0)": "NUMBER(38)", "datetime": "TIMESTAMP(6)"},
+        *("", "", ""),
     )
 
 
@@ -167,6 +183,21 @@ def test_split_or_not_it_is_the_same(server: Server, case: str, tmp_path: Path) 
     same = "same snapshot" if server.name == "postgres" else "before and after"
     assert route.endswith(f"{len(wanted)} splits by k, {same}")
     assert left(work) == []
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name != "text"])
+def test_of_a_driver_with_rows_and_cursors(h2: Server, case: str, tmp_path: Path) -> None:
+    kind, values, splits, wanted = CASES[case]
+    h2.table("t", kind, values)
+    lake = Lake(tmp_path, {h2.name: h2.connection})
+    asked = source(h2, "T", kind)
+    types: dict[str, str] = asked["columns"]
+    named = {name: {"type": of, "source": name.upper()} for name, of in types.items()}
+    plain = lake.work("plain", **{**asked, "columns": named})
+    split = {**asked, "columns": named, "splits": {"column": "k", **splits}}
+    (_, whole), (route, parts) = made(plain), made(lake.work("split", **split))
+    assert in_order(rows(parts)) == in_order(rows(whole))
+    assert f"{len(wanted)} splits by k" in route
 
 
 def test_each_split_is_a_statement_of_its_own(
