@@ -169,7 +169,12 @@ class MariaDBTables(DuckDBTables):
                 f"{key} {sql.literal(value, 'duckdb')}" for key, value in secret.items()
             )
             db.execute(f"CREATE SECRET {self._alias} (TYPE mysql, {values})")
-            db.execute(f"ATTACH '' AS {self._alias} (TYPE mysql, SECRET {self._alias}, READ_ONLY)")
+            # The extension asks for a compressed stream: a fifth of this side's CPU, and more of
+            # the server's.
+            db.execute(
+                f"ATTACH 'compression=disabled' AS {self._alias} "
+                f"(TYPE mysql, SECRET {self._alias}, READ_ONLY)"
+            )
         except BaseException:
             self._shut(db)
             raise

@@ -23,6 +23,7 @@ from tests.bench import (
     graph,
     hive_read,
     jdbc_read,
+    mariadb_read,
     memory,
     pandas_peer,
     preps,
@@ -40,6 +41,7 @@ CASES = {
     "hive": hive_read.run,
     "dbapi": dbapi_read.run,
     "jdbc": jdbc_read.run,
+    "mariadb": mariadb_read.run,
     "preps": preps.run,
 }
 
