@@ -78,6 +78,12 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
     ("table: {name: T, mode: upsert, key: [no]}", {}, "key: 'no' is not among the delivered"),
     (TABLE, {"columns": "{id: id}"}, "mode: replace needs dt, by which rows are the partition's"),
     ("index: {name: x, id: [no]}", {}, "id: 'no' is not among the delivered columns"),
+    ("index: {name: 'x-*', id: [id]}", {}, "name: one index or alias, without any of"),
+    (
+        "index: {name: x, id: [id], mode: replace}",
+        {"columns": "{id: id}"},
+        "mode: replace needs dt, by which rows are the partition's",
+    ),
 ]
 
 
@@ -140,6 +146,12 @@ def test_what_is_overwritten_is_said(tmp_path: Path) -> None:
     assert overwrites(asset, key) == "rows of s.T where 날짜 = 2025-07-01 of postgres"
     asset = delivered(written(tmp_path, "table: {name: T, mode: upsert, key: [id]}", **words))
     assert overwrites(asset, key) == "rows of T by ID of postgres"
+    for mode, said in (
+        ("upsert", "documents of x-20250701 by ID of postgres"),
+        ("replace", "documents of x-20250701 where 날짜 = 2025-07-01 of postgres"),
+    ):
+        target = f"index: {{name: 'x-{{today:%Y%m%d}}', id: [id], mode: {mode}}}"
+        assert overwrites(delivered(written(tmp_path, target, **words)), key) == said
     words["from"], words["columns"] = "raw/plain", "{id: ID}"
     asset = delivered(written(tmp_path, TABLE, **words))
     assert overwrites(asset, "") == "all rows of T of postgres"

@@ -151,6 +151,24 @@ def _metadata(lake: Lake, asset: str, key: str) -> dict[str, Any]:
     return {name: value.value for name, value in found.metadata.items()}
 
 
+def test_an_index_of_the_local_environment(home: Path, tmp_path: Path) -> None:
+    """Behind the wire of `es` in `local` is a stand-in, for as long as the process runs."""
+    delivery: dict[str, Any] = {
+        "title": "색인",
+        "from": "raw/sales",
+        "connection": "es",
+        "index": {"name": "sales", "id": ["id"], "mode": "replace", "make": True},
+    }
+    pipeline = write_pipeline(tmp_path / "one", {**PIPELINE, "deliveries": {"sales": delivery}})
+    with open_lake(home, [pipeline], env="local") as lake:
+        assert lake.run("raw/sales", first=DAYS[0], last=DAYS[1]).success
+        for told in ("documents of sales where dt = 2025-07-02 of es", "nothing: it was equal"):
+            assert lake.run("out/es/sales", first=DAYS[0], last=DAYS[1]).success
+            metadata = _metadata(lake, "out/es/sales", DAYS[1])
+            assert metadata["lake/overwrote"] == told
+            assert metadata["dagster/partition_row_count"] == 2
+
+
 def test_stale_is_what_was_made_of_something_else(lake: Lake, home: Path) -> None:
     for assets in (("raw/sales",), OUT):
         assert lake.run(*assets, first=DAYS[0], last=DAYS[2]).success
