@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from resources.errors import LakeError, PermanentError, TransientError
 from resources.hive import HiveConnection
 from resources.hive_source import HiveSource, connect, lake_type
 from resources.source import Column, SourceColumn, Span, Table, Window
+from resources.splits import Rule, cuts, ranges
 from resources.types import parse_type
 from tests.resources.test_hive import connection
 from tests.servers.hive import HiveServer
@@ -158,6 +160,24 @@ def test_partitions_are_read_one_by_one_without_a_sort(
     }
     assert len(asked) == 2
     assert not any("ORDER BY" in one for one in asked)
+
+
+@pytest.mark.parametrize("name", ["sales", "flat"])
+def test_parts_of_a_partition_are_all_of_it(source: HiveSource, name: str) -> None:
+    """Whether the window column is a folder's or an ordinary one."""
+    july = Span(date(2025, 7, 1), date(2025, 8, 1), "monthly")
+    what = table(name, window=Window("dt", "date"), order_by=("id",), sums=("id", "amount"))
+    whole, totals = read(source, what, july)
+    found = source.survey(what, july, "id", ends=True)
+    ids = [row[0] for row in ROWS if row[-1] < "2025-08"]
+    assert (found.low, found.high) == (min(ids), max(ids))
+    assert (found.totals.rows, dict(found.totals.sums)) == totals["2025-07"]
+    parts = [
+        read(source, replace(what, split=part), july)[0]
+        for part in ranges("id", cuts(Rule("id", 2), parse_type("int64"), 1, 2**62), nullable=True)
+    ]
+    assert [part.num_rows for part in parts] == [3, 2, 0]
+    assert pa.concat_tables(parts) == whole.sort_by("id")
 
 
 def test_a_partitions_statement_reads_its_folder_only(

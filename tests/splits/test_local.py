@@ -116,6 +116,8 @@ def test_a_query_is_split_too(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> No
     own = Lake(lake.folder, {"postgres": connection(lake.folder)})
     _, outcome = made(own.work("split", **asked), "2025-07")
     assert outcome.rows == 504
+    keys = rows(outcome).column("k").to_pylist()
+    assert keys == sorted(keys)  # by `order_by` alone, not day after day
 
 
 @pytest.fixture
