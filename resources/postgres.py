@@ -112,6 +112,11 @@ _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (
         "the connection was lost while reading; try again",
     ),
     (
+        r"invalid snapshot identifier|snapshot .*does not exist",
+        TransientError,
+        "the connection that held the state which others read was lost; try again",
+    ),
+    (
         r"could not serialize|deadlock detected|conflict with recovery|lock timeout"
         r"|statement timeout|out of shared memory|No space left|could not write",
         TransientError,

@@ -33,7 +33,7 @@ def lake(tmp_path: Path) -> Lake:
         db.execute(
             "CREATE TABLE t AS SELECT i AS k, DATE '2025-07-01' + CAST(i % 62 AS INTEGER) AS day, "
             "CAST('999999999999999999999999999999999.01' AS DECIMAL(38,2)) AS d, "
-            "'홍' || i % 7 AS who FROM range(1000) r(i)"
+            "'P' || i % 7 AS who FROM range(1000) r(i)"
         )
     return Lake(tmp_path, {"hana_bw": connection(tmp_path)})
 
@@ -86,11 +86,11 @@ def test_a_run_of_months_tells_its_splits(lake: Lake, monkeypatch: pytest.Monkey
 
 
 def test_bounds_of_a_personal_column_are_not_told(lake: Lake) -> None:
-    asked = source(splits={"column": "who", "bounds": ["홍3", "홍5"]})
+    asked = source(splits={"column": "who", "bounds": ["P3", "P5"]})
     _, outcome = made(lake.work("split", **{**asked, "order_by": ["who", "k"]}))
     assert rows(outcome).num_rows == 1000
     told = str(outcome.more["splits"])
-    assert "홍" not in told
+    assert "P3" not in told
     assert [line.split(" | ")[0] for line in told.splitlines()[2:6]] == ["| 1", "| 2", "| 3", "| 4"]
 
 
@@ -118,6 +118,18 @@ def test_a_query_is_split_too(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> No
     assert outcome.rows == 504
     keys = rows(outcome).column("k").to_pylist()
     assert keys == sorted(keys)  # by `order_by` alone, not day after day
+
+
+def test_partitions_of_names_are_split_each(lake: Lake) -> None:
+    named = {
+        "partitions": {"named": {"column": "who_cd", "values": ["P0", "P1"]}},
+        "window": {"name": "who"},
+        "splits": {"column": "k", "bounds": [500]},
+    }
+    work = lake.work("split", **source(**named))
+    _, outcome = made(work, "P1")
+    assert outcome.rows == 143
+    assert set(rows(outcome).column("who").to_pylist()) == {"P1"}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ import pyarrow as pa
 import pytest
 
 from resources.errors import PermanentError, TransientError
+from resources.postgres import connect
+from resources.settings import Connection
+from resources.source import Column, Table
+from resources.types import parse_type
 from tests.servers.h2 import WORD, H2Server
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
@@ -250,6 +254,24 @@ LOST = {
     "postgres": "FATAL:  terminating connection due to administrator command",
     "mariadb": "Lost connection to server during query",
 }
+
+
+def test_a_state_whose_holder_is_gone_may_be_had_again(postgres_server: PostgresServer) -> None:
+    """Who is about to read by it is told to try again, not that somebody has to mend something."""
+    database = postgres_server.create_database("splits_state")
+    postgres_server.execute("CREATE TABLE t AS SELECT 1::bigint AS k", database)
+    address = {"host": postgres_server.host, "port": postgres_server.port, "database": database}
+    there = Connection(kind="postgres", user=postgres_server.user, **address)
+    table = Table((Column("k", "k", parse_type("int64")),), table="t")
+    with connect("postgres", there) as holder, connect("postgres", there) as other:
+        with holder.shared(table) as state:
+            assert state is not None
+            read = replace(table, state=state)
+            postgres_server.execute("INSERT INTO t VALUES (2)", database)
+            assert other.survey(read, None, "k", ends=True).totals.rows == 1
+            assert other.survey(table, None, "k", ends=True).high == 2
+        with pytest.raises(TransientError, match="held the state which others read was lost"):
+            other.survey(read, None, "k", ends=True)
 
 
 def test_what_comes_outside_of_the_ends_is_not_lost(
