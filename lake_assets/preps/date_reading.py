@@ -38,7 +38,10 @@ _MADE, _WALL, _RESULT = temporary(10), temporary(11), temporary(12)
 def read_dates(
     frame: Frame, column: str, how: Reading, kind: DateType, tz: str, locale: str
 ) -> tuple[Frame, str]:
-    """The frame with another column: the texts as `kind`, null where one is none; and its name."""
+    """The frame with a column of the texts as `kind`, null where one is none; and its name.
+
+    That is another one, or the same where a frame in memory can have dates written over it.
+    """
     if frame.implementation.is_pandas() or frame.implementation.is_pyarrow():
         distinct = with_distinct(
             frame, column, _RESULT, lambda some: _read(some, column, how, kind, tz, locale)
@@ -52,10 +55,12 @@ def _read(
     frame: Frame, column: str, how: Reading, kind: DateType, tz: str, locale: str
 ) -> tuple[Frame, str]:
     if how.strptime is not None and kind != "time":
-        quick = with_parsed(frame, column, _WALL, how.regex, how.strptime, kind == "date")
+        eager = isinstance(frame, nw.DataFrame) and not frame.implementation.is_pyarrow()
+        into = column if eager and kind == "date" else _WALL
+        quick = with_parsed(frame, column, into, how.regex, how.strptime, kind == "date")
         if quick is not None:
             if kind == "date":
-                return quick, _WALL
+                return quick, into
             return with_instants(quick, _WALL, _RESULT, tz), _RESULT
     groups = [temporary(20 + at) for at in range(len(how.fields))]
     frame = with_groups(frame, column, how.regex, groups)

@@ -58,11 +58,13 @@ def numeric_to_date(
     [datetime.date(2024, 2, 29)]
     """
     allowed("numeric_to_date", "unit", unit, ("millisecond", "yyyymmdd"))
-    _column(df, "numeric_to_date", column, is_number, "numeric", "parse_number or nominal_to_date")
+    schema = df.collect_schema()
+    cure = "parse_number or nominal_to_date"
+    _column(df, schema, "numeric_to_date", column, is_number, "numeric", cure)
     as_dates = unit == "yyyymmdd"
     if as_dates and time_offset:
         raise PrepError("numeric_to_date: time_offset is for milliseconds, not for yyyymmdd.")
-    names = df.collect_schema().names()
+    names = schema.names()
     target = f"{column}_AS_DATE" if keep_old_attribute else column
     if keep_old_attribute:
         df = placed("numeric_to_date", df, names, column, {target: nw.col(column)}, True)
@@ -140,17 +142,20 @@ def nominal_to_date(
     zone("nominal_to_date", "time_zone", time_zone)
     pattern = date_format or DATE_TYPES[date_type]
     how = reading("nominal_to_date", pattern, locale)
-    _column(df, "nominal_to_date", column, is_nominal, "text", "numeric_to_date")
-    names = df.collect_schema().names()
+    schema = df.collect_schema()  # 0.06 ms each time, on pandas
+    _column(df, schema, "nominal_to_date", column, is_nominal, "text", "numeric_to_date")
+    names = schema.names()
     if keep_old_attribute:
         old = {f"{column}_old": nw.col(column)}
         df = placed("nominal_to_date", df, names, column, old, True)
 
     def made(frame: Frame, targets: Any) -> Frame:
         (name,) = targets
+        read, moment = read_dates(frame, name, how, date_type, time_zone, locale)
+        if moment == name:
+            return read
         order = frame.collect_schema().names()
-        frame, moment = read_dates(frame, name, how, date_type, time_zone, locale)
-        return placed("nominal_to_date", frame, order, name, {name: nw.col(moment)}, False)
+        return placed("nominal_to_date", read, order, name, {name: nw.col(moment)}, False)
 
     def refused(_: str, value: Any) -> PrepError:
         row = ""
@@ -168,14 +173,16 @@ def nominal_to_date(
 
 def _column(
     df: Frame,
+    schema: Mapping[str, Any],
     function: str,
     column: str,
     fits: Callable[[Any], bool],
     kind: str,
     cure: str,
 ) -> None:
-    chosen(function, df, [column])
-    dtype = df.collect_schema()[column]
+    if column not in schema:
+        chosen(function, df, [column])  # says what there is
+    dtype = schema[column]
     if not fits(dtype):
         raise PrepError(
             f"{function}: column {column!r} is {type_name(dtype)}; it takes {kind} columns. "

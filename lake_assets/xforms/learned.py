@@ -25,18 +25,8 @@ Values: TypeAlias = dict[str, Any]
 _HALF = 2**32
 
 
-def with_nan(frame: Frame, schema: Mapping[str, Any], names: Sequence[str]) -> set[str]:
-    """The float columns in which a NaN may be; an eager frame is asked, as it mostly has none."""
-    floats = [name for name in names if schema[name].is_float()]
-    if isinstance(frame, nw.LazyFrame):
-        return set(floats)
-    return {name for name in floats if frame[name].is_nan().any()}
-
-
-def learned(
-    frame: Frame, schema: Mapping[str, Any], names: Sequence[str], method: str
-) -> tuple[Values, set[str]]:
-    """Column → the value to fill in, None where it has none; and the columns with a NaN."""
+def learned(frame: Frame, schema: Mapping[str, Any], names: Sequence[str], method: str) -> Values:
+    """Column → the value to fill in, None where it has none. An eager frame has no NaN in them."""
     modes = [
         name
         for name in names
@@ -44,71 +34,46 @@ def learned(
     ]
     numbers = [name for name in names if name not in modes]
     if method == "average":
-        found, doubtful = _averages(frame, schema, numbers)
+        found = _averages(frame, schema, numbers)
+    elif method == "median":
+        found = _medians(frame, schema, numbers)
     else:
-        doubtful = with_nan(frame, schema, names)
-        if method == "median":
-            found = _medians(frame, schema, numbers, doubtful)
-        else:
-            ask: Ask = (lambda one: one.min()) if method == "minimum" else (lambda one: one.max())
-            answers = _answers(frame, schema, [(name, ask) for name in numbers], doubtful)
-            found = dict(zip(numbers, answers, strict=True))
+        ask: Ask = (lambda one: one.min()) if method == "minimum" else (lambda one: one.max())
+        answers = _answers(frame, schema, [(name, ask) for name in numbers])
+        found = dict(zip(numbers, answers, strict=True))
     found |= {name: _mode(frame, schema[name], name) for name in modes}
-    return {name: found[name] for name in names}, doubtful
+    return {name: found[name] for name in names}
 
 
 def _answers(
-    frame: Frame, schema: Mapping[str, Any], asked: Sequence[tuple[str, Ask]], doubtful: set[str]
+    frame: Frame, schema: Mapping[str, Any], asked: Sequence[tuple[str, Ask]]
 ) -> list[Any]:
     """An answer to each; None for a null and NaN. Of a lazy frame by one query.
 
     Series are asked where there are some: it is a tenth of what an expression costs.
     """
     if isinstance(frame, nw.LazyFrame):
-        columns = [
-            ask(present(name, schema[name]) if name in doubtful else nw.col(name))
-            for name, ask in asked
-        ]
-        found = one_row(frame, {str(at): one for at, one in enumerate(columns)})
-        return [None if one != one else one for one in found.values()]
-    clean = frame
-    if doubtful:
-        clean = frame.with_columns(present(name, schema[name]) for name in doubtful)
-    answers = [nw.to_py_scalar(ask(clean[name])) for name, ask in asked]
+        columns = [ask(present(name, schema[name])) for name, ask in asked]
+        answers = list(one_row(frame, {str(at): one for at, one in enumerate(columns)}).values())
+    else:
+        answers = [nw.to_py_scalar(ask(frame[name])) for name, ask in asked]
     return [None if one != one else one for one in answers]
 
 
 # -- averages
 
 
-def _averages(
-    frame: Frame, schema: Mapping[str, Any], names: Sequence[str]
-) -> tuple[Values, set[str]]:
+def _averages(frame: Frame, schema: Mapping[str, Any], names: Sequence[str]) -> Values:
     floats = [name for name in names if schema[name].is_float()]
-    found, doubtful = _float_means(frame, schema, floats)
+    means = _answers(frame, schema, [(name, lambda one: one.mean()) for name in floats])
+    found = dict(zip(floats, means, strict=True))
     exact = [name for name in names if name not in floats]
     sums = [(name, ask) for name in exact for ask in _sums(frame, schema[name], name)]
-    answers = iter(_answers(frame, schema, sums, set()))
+    answers = iter(_answers(frame, schema, sums))
     for name in exact:
         count, total, high = next(answers), next(answers), next(answers)
         found[name] = _mean(schema[name], Fraction(total or 0) + int(high or 0) * _HALF, count)
-    return found, doubtful
-
-
-def _float_means(
-    frame: Frame, schema: Mapping[str, Any], names: Sequence[str]
-) -> tuple[Values, set[str]]:
-    """The means, and where a NaN may be: a mean that is a number says that there is none."""
-
-    def means(of: Sequence[str], doubtful: set[str]) -> Values:
-        asked = [(name, lambda one: one.mean()) for name in of]
-        return dict(zip(of, _answers(frame, schema, asked, doubtful), strict=True))
-
-    if isinstance(frame, nw.LazyFrame):
-        return means(names, set(names)), set(names)
-    found = means(names, set())
-    doubtful = {name for name, mean in found.items() if mean is None}
-    return found | means(list(doubtful), doubtful), doubtful
+    return found
 
 
 def _sums(frame: Frame, dtype: Any, name: str) -> tuple[Ask, Ask, Ask]:
@@ -160,10 +125,8 @@ def _mean(dtype: Any, total: Fraction, count: int) -> Any:
 # -- medians and modes
 
 
-def _medians(
-    frame: Frame, schema: Mapping[str, Any], names: Sequence[str], doubtful: set[str]
-) -> Values:
-    counts = _answers(frame, schema, [(name, _count) for name in names], doubtful)
+def _medians(frame: Frame, schema: Mapping[str, Any], names: Sequence[str]) -> Values:
+    counts = _answers(frame, schema, [(name, _count) for name in names])
     return {
         name: _middle(frame, schema[name], name, int(count))
         for name, count in zip(names, counts, strict=True)

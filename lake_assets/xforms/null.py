@@ -17,11 +17,11 @@ import narwhals.stable.v2 as nw
 
 from lake_assets.edge import Edge, Effect
 from lake_assets.preps import order, typed
-from lake_assets.preps.fences import literal, missing, present
+from lake_assets.preps.fences import literal, missing, present, without_nan
 from lake_assets.preps.prep import CATALOGUE, Frame, PrepError, prep
 from lake_assets.preps.selectors import Columns, chosen, is_date, is_number, type_name
 from lake_assets.preps.values import one_of, with_categories, with_texts
-from lake_assets.xforms.learned import learned, with_nan
+from lake_assets.xforms.learned import learned
 
 Method: TypeAlias = Literal[
     "none",
@@ -61,7 +61,7 @@ def _learn(frame: Frame, params: Mapping[str, Any]) -> Mapping[str, Any]:
     schema = frame.collect_schema()
     names = chosen("null", frame, params.get("columns"))
     fitting = [name for name in names if _fits(method, schema[name])]
-    found, _ = learned(frame, schema, fitting, method)
+    found = learned(without_nan(frame, fitting), schema, fitting, method)
     return {**params, "values": {name: typed.plain(value) for name, value in found.items()}}
 
 
@@ -121,16 +121,15 @@ def null(
     _tell_unfit(method, schema, [name for name in names if name not in fitting], columns)
     if method in ("ffill", "bfill"):
         return _from_neighbours(df, schema, fitting, method)
+    clean = without_nan(df, fitting)
     if values is None and method in _LEARNED:
-        values, doubtful = learned(df, schema, fitting, method)
-    else:
-        doubtful = with_nan(df, schema, fitting)
-        values = values or dict.fromkeys(fitting, 0 if method == "zero" else value)
-    return _filled(df, schema, {name: values.get(name) for name in fitting}, doubtful)
+        values = learned(clean, schema, fitting, method)
+    elif values is None:
+        values = dict.fromkeys(fitting, 0 if method == "zero" else value)
+    return _filled(df, clean, schema, {name: values.get(name) for name in fitting})
 
 
-#: `fit` learns apart. A call does so itself: whether there is a NaN is known by the way, and to ask
-#: again costs a fifth of the time.
+#: `fit` learns apart. A call does so itself: to look for NaN again costs a fifth of the time.
 CATALOGUE["null"] = replace(CATALOGUE["null"], learn=_learn)
 
 
@@ -153,8 +152,10 @@ def _tell_unfit(
 
 
 def _filled(
-    frame: Frame, schema: Mapping[str, Any], values: Mapping[str, Any], doubtful: set[str]
+    frame: Frame, clean: Frame, schema: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Frame:
+    """`clean`: the same without NaN, where it is an eager frame. A column without a value keeps
+    what it has, NaN too."""
     found = {
         name: typed.fitting(f"null: column {name!r}", schema[name], value)
         for name, value in values.items()
@@ -163,22 +164,18 @@ def _filled(
     if not found:
         return frame
     kinds = [name for name in found if isinstance(schema[name], nw.Categorical | nw.Enum)]
-    plain = with_texts(frame, kinds)
-    filled = [
-        _filled_column(plain, name, schema[name], value, has_nan=name in doubtful)
-        for name, value in found.items()
-    ]
+    plain, clean = with_texts(frame, kinds), with_texts(clean, kinds)
+    filled = [_filled_column(clean, name, schema[name], value) for name, value in found.items()]
     result = plain.with_columns(filled)
     return with_categories(result, kinds) if kinds else result
 
 
-def _filled_column(frame: Frame, name: str, dtype: Any, value: Any, *, has_nan: bool) -> Any:
-    """An expression, or of an eager frame a series: on pandas it takes a fifth less."""
-    if has_nan:
-        return nw.when(~missing(name, dtype)).then(nw.col(name)).otherwise(value).alias(name)
-    if isinstance(dtype, nw.Datetime) and frame.implementation.is_spark_like():
-        return nw.when(~nw.col(name).is_null()).then(nw.col(name)).otherwise(literal(frame, value))
-    column: Any = frame[name] if isinstance(frame, nw.DataFrame) else nw.col(name)
+def _filled_column(clean: Frame, name: str, dtype: Any, value: Any) -> Any:
+    """A series of an eager frame, on pandas a fifth less than an expression; else an expression."""
+    if isinstance(dtype, nw.Datetime) and clean.implementation.is_spark_like():
+        return nw.when(~nw.col(name).is_null()).then(nw.col(name)).otherwise(literal(clean, value))
+    eager = isinstance(clean, nw.DataFrame)
+    column: Any = clean[name] if eager else present(name, dtype)
     filled = column.fill_null(value)
     # To Polars the result of two decimals has 38 digits.
     return filled.cast(dtype) if isinstance(dtype, nw.Decimal) else filled
