@@ -83,7 +83,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
 def files(company: Company, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options with the name of a CA where it stands for its file."""
     known = {"own": company.own.file, "other": company.other.file, "none": "/no/such.pem"}
-    return {key: str(known.get(value, value)) for key, value in options.items()}
+    return {key: str(known[value]) if value in known else value for key, value in options.items()}
 
 
 def checked(said: str, parts: list[str]) -> None:
@@ -435,9 +435,9 @@ def test_services_behind_a_standin_over_tls(
 ) -> None:
     certificate = company.own.certificate("localhost", expired=host == "expired")
     address = "localhost" if host == "expired" else host
-    for variable in ("REQUESTS_CA_BUNDLE",) * bool(bundle):
-        monkeypatch.setenv(variable, files(company, {"ca": bundle})["ca"])
-    given = {**options, **files(company, {k: v for k, v in options.items() if k == "ca_certs"})}
+    if bundle:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", files(company, {"ca": bundle})["ca"])
+    given = files(company, options)
     with SERVICES[service]() as (port, read), tls_front(port, certificate) as front:
         if not said:
             assert read(f"https://{address}:{front}", given)
@@ -473,7 +473,6 @@ def test_a_port_without_tls(company: Company) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.slow
 def test_a_real_hive_behind_a_front_with_tls(hive_server: HiveServer, company: Company) -> None:
     """HiveServer2's own TLS is Java's; the front's is Python's. The client is the same."""
     certificate = company.own.certificate("localhost")
