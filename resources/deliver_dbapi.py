@@ -29,8 +29,8 @@ from resources.source import SourceColumn, Table
 from resources.sql import literal
 from resources.types import ColumnType, parse_type
 
-#: Rows bound at a time: 14 columns of them are 20 MB of Python.
-_ROWS = 16_384
+#: Rows and Arrow's bytes bound at a time: 14 columns of so many rows are 20 MB of Python.
+_ROWS, _BYTES = 16_384, 16 << 20
 
 
 def deliver(name: str, connection: Connection, delivery: Delivery) -> Receipt:
@@ -92,8 +92,9 @@ class DbapiDelivery(TableDelivery):
         seen: set[bytes] = set()
         for batch in batches:
             self.bytes += batch.nbytes
-            for start in range(0, batch.num_rows, _ROWS):
-                part = batch.slice(start, _ROWS)
+            step = max(1, min(_ROWS, batch.num_rows * _BYTES // max(batch.nbytes, 1)))
+            for start in range(0, batch.num_rows, step):
+                part = batch.slice(start, step)
                 rows = list(zip(*map(self._bound, part.columns), strict=True))
                 new = rows if self.target.mode == "replace" else self._updated(cursor, rows, seen)
                 self._added += len(new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,13 +13,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from resources import deliver as contract
 from resources import deliver_hive, hive_tables
 from resources.deliver import Delivery, Receipt, TableTarget
 from resources.errors import PermanentError, TransientError
 from resources.hdfs import Hdfs
 from resources.hive import HiveConnection
 from resources.hive_tables import HiveColumn, HiveTable
-from resources.settings import Connection
+from resources.settings import Connection, load_settings
 from resources.source import Column
 from resources.types import parse_type
 from tests.servers.hdfs import HdfsServer
@@ -181,6 +183,11 @@ def test_a_table_without_partitions(
     for rows in ([EMPTY, FULL], [NULLS], [NULLS]):
         deliver(hive_server, delivery(hdfs_server, layer, rows, keys=()))
         assert found(hive, layer) == rows
+        there = hive_tables.described(hive, HiveTable(layer, "sales", "", (), (), ""))
+        assert there is not None
+        # Beside each other, not one within the other.
+        path = hive_tables.path_of(there.location)
+        assert re.fullmatch(rf"/data/{layer}/sales/_lake_[0-9a-f]{{32}}/rows", path)
 
 
 @pytest.mark.server
@@ -202,6 +209,51 @@ def test_rows_that_end_in_an_error_leave_the_old_ones(
     (place,) = places(hive, layer).values()
     part = hive_tables.path_of(place).partition("/_lake_")[0]
     assert [one.name[:6] for one in hdfs.names(part)] == ["_lake_"]
+
+
+@pytest.mark.server
+def test_a_query_that_runs_goes_on_with_the_rows_of_before(
+    hive: HiveConnection, hive_server: HiveServer, hdfs_server: HdfsServer, layer: str
+) -> None:
+    make(hive, layer)
+    deliver(hive_server, delivery(hdfs_server, layer, [{**NULLS, "id": n} for n in range(25_000)]))
+    asked = f"SELECT id FROM {layer}.sales"
+    batches = hive.batches(asked, pa.schema([("id", pa.int64())]))
+    read = next(batches).num_rows
+    assert read < 25_000
+    deliver(hive_server, delivery(hdfs_server, layer, [FULL]))
+    with HiveConnection("hive", hive._settings) as other:
+        assert other.rows(asked) == [(FULL["id"],)]
+    assert read + sum(batch.num_rows for batch in batches) == 25_000
+
+
+@pytest.mark.server
+def test_a_folder_that_is_not_ours_to_write_to(
+    hive: HiveConnection, hive_server: HiveServer, hdfs_server: HdfsServer, layer: str
+) -> None:
+    make(hive, layer)
+    one = delivery(hdfs_server, layer, [FULL])
+    nobody = Connection(kind="hdfs", url=hdfs_server.url, user="nobody")
+    with pytest.raises(PermanentError, match="hdfs") as told:
+        deliver(hive_server, replace(one, files=("hdfs", nobody)))
+    assert f"/data/{layer}/sales" in str(told.value)
+    assert found(hive, layer) == []
+
+
+def test_files_go_to_the_hdfs_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    def write(name: str, connection: Connection, delivery: Delivery) -> Receipt:
+        given.append((name, connection.kind, delivery.files))
+        return Receipt(0, 0, "", "")
+
+    monkeypatch.setattr(deliver_hive, "deliver", write)
+    settings = load_settings("prod", {})
+    target = TableTarget(name="sales", mode="replace")
+    contract.deliver(settings, "hive", Delivery("out/hive/sales", target, (), ()))
+    hdfs = settings.store.connection
+    assert hdfs is not None
+    assert given == [("hive", "hive", (hdfs, settings.connection(hdfs)))]
 
 
 Change = Callable[[HiveConnection, str], None]

@@ -384,6 +384,23 @@ def test_what_another_day_took_over_meanwhile_stays_against_a_standin() -> None:
     assert {row["id"]: row["dt"] for row in found(served)} == {"가/1?": DAY, "2": OTHER}
 
 
+def test_what_another_day_took_over_since_the_search_stays_against_a_standin() -> None:
+    served = standin()
+    deliver(served, delivery([FULL, NULLS]))
+
+    def between(request: Request, answer: Answer) -> Answer:
+        """Another delivery comes and goes when the snapshot is taken."""
+        if request.target.partition("?")[0].endswith("_pit") and request.method == "POST":
+            theirs = served.written["sales"]
+            number, source = theirs.documents["2"]
+            theirs.documents["2"] = (number + 100, {**source, "dt": f"{OTHER}"})
+            served(Request("POST", "/sales/_refresh", {}, b""))
+        return answer
+
+    deliver(_changing(served, between), delivery([FULL]))
+    assert {row["id"]: row["dt"] for row in found(served)} == {"가/1?": DAY, "2": OTHER}
+
+
 def test_documents_of_somebody_else_are_counted_against_a_standin() -> None:
     served = standin()
 

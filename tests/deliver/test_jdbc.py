@@ -268,6 +268,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def test_a_day_is_compared_as_one_whatever_the_session_takes_text_for(server: H2Server) -> None:
+    one = H2Delivery("x", jdbc.connect("x", server.connection("target")), delivery([]))
+    assert one.own == ["\"DT\" = TO_DATE('2025-07-01', 'YYYY-MM-DD')"]
+
+
 def test_updates_that_a_driver_does_not_count_are_done_one_by_one() -> None:
     from resources.deliver_jdbc import _Cursor
 
