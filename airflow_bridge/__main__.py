@@ -66,6 +66,17 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--check", action="store_true", help="list all differences, end with 1")
     how.add_argument("--dry-run", action="store_true", help="only say what would be written")
     export.add_argument("--prune", action="store_true", help="remove files of jobs that are gone")
+    export.add_argument(
+        "--skip-unmappable",
+        action="store_true",
+        help="leave out what Airflow cannot have, and say so",
+    )
+    lost = export.add_mutually_exclusive_group()
+    lost.add_argument("--allow-removed", action="store_true", help="a DAG may lose tasks")
+    lost.add_argument(
+        "--new-version", action="store_true", help="a DAG that loses tasks goes on as …__v2"
+    )
+    export.add_argument("--dag-id-prefix", default="", metavar="TEXT", help="before each DAG's id")
     export.add_argument("--json", action="store_true", help="one JSON document instead")
 
     task = verbs.add_parser(
@@ -104,16 +115,20 @@ def _instance() -> dg.DagsterInstance:
 
 
 def _export(words: argparse.Namespace) -> int:
-    from airflow_bridge.export import Wish, export, show
+    from airflow_bridge.export import Wish, export, removed, show
 
     command = words.command or f"{Path(sys.executable).name} -m airflow_bridge"
     wish = Wish(
         folder=words.to,
         command=command,
-        remake=f"python -m airflow_bridge export -m {words.module} --to DIR",
+        remake=f"python -m airflow_bridge export -m {words.module} --to DIR"
+        + (words.dag_id_prefix and f" --dag-id-prefix {words.dag_id_prefix}"),
         everything=words.all,
         prune=words.prune,
         write=not (words.check or words.dry_run),
+        skip=words.skip_unmappable,
+        removed=removed(words.allow_removed, words.new_version),
+        prefix=words.dag_id_prefix,
     )
     done = export(_location(words), wish)
     print(show(done, wish, words.json))  # noqa: T201

@@ -12,19 +12,29 @@ import re
 import shlex
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from airflow_bridge.drift import differences, gone_tasks
 from airflow_bridge.errors import UsageError
-from airflow_bridge.graph import Dag, Task, read_dags
+from airflow_bridge.graph import LONGEST_ID, Dag, Refusal, Refused, Task, read_graph
 from airflow_bridge.location import Location
 from airflow_bridge.metadata import PARAM_TYPES
 
-#: The first line of each file: whether it is one of ours, and of which code location.
-_MARK = "# airflow-bridge {version}: {module}, location {location}. Generated; do not edit."
-_MARKED = re.compile(r"# airflow-bridge \S+: (\S+), location (.+)\. Generated; do not edit\.")
+if TYPE_CHECKING:
+    import dagster as dg
+
+#: The first line of each file: whether it is one of ours, of which code location, and how prefixed.
+_MARK = "# airflow-bridge {version}: {module}, location {location}{prefix}. Generated; do not edit."
+_MARKED = re.compile(
+    r"# airflow-bridge \S+: (\S+), location (.+?)(?:, prefix ([\w.-]+))?\. Generated; do not edit\."
+)
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,50}")
+
+#: A DAG that lost tasks and goes on under a new id, so that the old one's history stays to be seen.
+_VERSION = re.compile(r"(.+)__v([0-9]{1,4})")
 
 _WIDE = 100
 
@@ -32,9 +42,22 @@ _WIDE = 100
 LONGEST_DELAY = 3600
 
 
+Removed: TypeAlias = Literal["refuse", "allow", "version"]
+
+
+def removed(allow: bool, version: bool) -> Removed:
+    """What becomes of a DAG that would lose tasks, by two options that exclude each other."""
+    return "allow" if allow else "version" if version else "refuse"
+
+
 @dataclass(frozen=True)
 class Wish:
-    """What an export is asked for. `command` is what tasks call, `remake` what made the files."""
+    """What an export is asked for. `command` is what tasks call, `remake` what made the files.
+
+    `skip`: what cannot be exported is left out and told, else nothing is written. A DAG that would
+    lose tasks is refused, unless `removed` says "allow", or "version": then it goes on under a new
+    id. `prefix` begins each id, for a trial beside the DAGs of the same names.
+    """
 
     folder: Path
     command: str
@@ -42,15 +65,19 @@ class Wish:
     everything: bool = False
     prune: bool = False
     write: bool = True
+    skip: bool = False
+    removed: Removed = "refuse"
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A file that is, or would be, `new`, `changed`, `left over` or `removed`."""
+    """A file that is, or would be, `new`, `changed`, `left over` or `removed`, and in what."""
 
     name: str
     kind: str
-    detail: str = ""
+    details: Sequence[str] = ()
+    gone: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +86,7 @@ class Exported:
 
     changes: Sequence[Change]
     same: int
+    skipped: Sequence[Refusal] = ()
 
     @property
     def differs(self) -> bool:
@@ -71,27 +99,111 @@ def export(location: Location, wish: Wish) -> Exported:
     All files are made before the first is written, and each is put in place at once; those that are
     as they should be keep their time, so that Airflow does not parse them again.
     """
-    files = render(location, wish)
-    if not wish.write and not wish.folder.is_dir():
-        return Exported([Change(name, "new") for name in files], 0)
+    if not _PREFIX.fullmatch(wish.prefix):
+        raise UsageError(
+            f"The prefix is {wish.prefix!r}; allowed: letters, digits, _ . - up to 50."
+        )
+    repository = location.load()
     try:
+        files, changes, skipped = _planned(repository, location, wish)
         if wish.write:
             wish.folder.mkdir(parents=True, exist_ok=True)
-        changes = list(_changes(location, wish, files))
-        for change in changes if wish.write else ():
-            _carry_out(wish.folder, change, files)
+            for change in changes:
+                _carry_out(wish.folder, change, files)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}. Name a folder with --to.") from None
     changed = sum(change.name in files for change in changes)
-    return Exported(changes, len(files) - changed)
+    return Exported(changes, len(files) - changed, skipped)
+
+
+def _planned(
+    repository: dg.RepositoryDefinition, location: Location, wish: Wish
+) -> tuple[dict[str, str], list[Change], Sequence[Refusal]]:
+    """The files, what of the folder is to change, and what is left out."""
+    versions = _versions(location, wish)
+    files, skipped = _render(repository, location, wish, versions)
+    changes = list(_changes(location, wish, files))
+    losing = [one for one in changes if one.gone]
+    if losing and wish.removed == "refuse" and wish.write:
+        raise _refused(losing)
+    if not losing or wish.removed != "version":
+        return files, changes, skipped
+    for one in losing:
+        base = _base(one.name.removesuffix(".py"))
+        versions[base] = versions.get(base, 1) + 1
+    files, skipped = _render(repository, location, wish, versions)
+    replaced = [one.name for one in losing]
+    return files, list(_changes(location, wish, files, replaced)), skipped
+
+
+def _refused(losing: Sequence[Change]) -> UsageError:
+    lines = "".join(f"\n  {one.name}: {', '.join(one.gone)}" for one in losing)
+    return UsageError(
+        "Nothing was exported; tasks would be gone, and Airflow shows nothing of what they did "
+        f"before:{lines}\nIf that is meant: --allow-removed. --new-version goes on under a new DAG "
+        "id (…__v2) and leaves the history of the old one to be seen."
+    )
 
 
 def render(location: Location, wish: Wish) -> dict[str, str]:
-    """File name → text, of every DAG; the same graph gives the same bytes."""
-    dags = read_dags(location.load(), wish.everything)
+    """File name → text, of every DAG; the same graph gives the same bytes in the same folder."""
+    return _render(location.load(), location, wish, _versions(location, wish))[0]
+
+
+def _render(
+    repository: dg.RepositoryDefinition,
+    location: Location,
+    wish: Wish,
+    versions: Mapping[str, int],
+) -> tuple[dict[str, str], list[Refusal]]:
+    found, refusals = read_graph(repository, wish.everything)
+    ids = [wish.prefix + dag.dag_id for dag in found]
+    dags = [
+        replace(dag, dag_id=_id(one, versions, ids)) for dag, one in zip(found, ids, strict=True)
+    ]
+    long = [dag for dag in dags if len(dag.dag_id) > LONGEST_ID]
+    cure = "Shorten the prefix"
+    refusals += [Refusal(f"DAG {dag.dag_id}", "its id is too long", cure) for dag in long]
+    if refusals and not wish.skip:
+        raise Refused(refusals)
     made_by = {asset: dag.dag_id for dag in dags for task in dag.tasks for asset in task.assets}
     prelude = Path(__file__).with_name("prelude.py").read_text(encoding="utf-8")
-    return {f"{dag.dag_id}.py": _file(location, wish, dag, made_by, prelude) for dag in dags}
+    files = {
+        f"{dag.dag_id}.py": _file(location, wish, dag, made_by, prelude)
+        for dag in dags
+        if dag not in long
+    }
+    return files, refusals
+
+
+def _id(dag_id: str, versions: Mapping[str, int], ids: Sequence[str]) -> str:
+    """The id that a DAG goes on under; `x__v2` may also be what a job is called."""
+    later = f"{dag_id}__v{versions.get(dag_id)}"
+    return later if dag_id in versions and later not in ids else dag_id
+
+
+def _base(dag_id: str) -> str:
+    version_of = _VERSION.fullmatch(dag_id)
+    return version_of[1] if version_of else dag_id
+
+
+def _versions(location: Location, wish: Wish) -> dict[str, int]:
+    """DAG id → the version it goes on under, which is told by the name of its file."""
+    found: dict[str, int] = {}
+    for path in _ours(location, wish):
+        version_of = _VERSION.fullmatch(path.stem)
+        if version_of:
+            found[version_of[1]] = max(int(version_of[2]), found.get(version_of[1], 0))
+    return found
+
+
+def _ours(location: Location, wish: Wish) -> Iterator[Path]:
+    """The files of the folder that exports of this location and prefix wrote."""
+    for path in sorted(wish.folder.glob("*.py")):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            mark = _MARKED.match(file.readline())
+        if mark and mark.groups() == (location.module, location.name, wish.prefix or None):
+            yield path
 
 
 def show(done: Exported, wish: Wish, as_json: bool) -> str:
@@ -99,13 +211,19 @@ def show(done: Exported, wish: Wish, as_json: bool) -> str:
     if as_json:
         told = {"folder": str(wish.folder), "written": wish.write, "same": done.same}
         told["changes"] = [vars(change) for change in done.changes]
+        told["skipped"] = [vars(one) for one in done.skipped]
         return json.dumps(told, ensure_ascii=False, indent=2)
-    lines = [f"{one.kind:9} {one.name}{one.detail and ': ' + one.detail}" for one in done.changes]
+    lines = [f"skipped   {one}" for one in done.skipped]
+    for one in done.changes:
+        lines += [f"{one.kind:9} {one.name}", *(f"          {detail}" for detail in one.details)]
     where = f"{wish.folder}: {done.same} as it should be, {len(done.changes)} "
     return "\n".join([*lines, where + ("changed" if wish.write else "to change")])
 
 
-def _changes(location: Location, wish: Wish, files: Mapping[str, str]) -> Iterator[Change]:
+def _changes(
+    location: Location, wish: Wish, files: Mapping[str, str], replaced: Sequence[str] = ()
+) -> Iterator[Change]:
+    """What of the folder is not as `files` have it; `replaced` are removed even without `prune`."""
     for name, text in files.items():
         path = wish.folder / name
         if not path.exists():
@@ -118,22 +236,11 @@ def _changes(location: Location, wish: Wish, files: Mapping[str, str]) -> Iterat
                 "export into another folder."
             )
         if found != text:
-            yield Change(name, "changed", _first_difference(found, text))
-    for path in sorted(wish.folder.glob("*.py")):
-        first = path.open(encoding="utf-8", errors="replace").readline()
-        mark = _MARKED.match(first)
-        ours = mark and mark.groups() == (location.module, location.name)
-        if ours and path.name not in files:
-            yield Change(path.name, "removed" if wish.prune else "left over")
-
-
-def _first_difference(found: str, text: str) -> str:
-    """The first line of `found` that is not as it should be."""
-    here, there = found.splitlines(), text.splitlines()
-    for number, (one, other) in enumerate(zip(here, there, strict=False), 1):
-        if one != other:
-            return f"line {number} is {one.strip()[:60]!r}, should be {other.strip()[:60]!r}"
-    return f"it has {len(here)} lines, should have {len(there)}"
+            yield Change(name, "changed", differences(found, text), gone_tasks(found, text))
+    for path in _ours(location, wish):
+        if path.name not in files:
+            gone = wish.prune or path.name in replaced
+            yield Change(path.name, "removed" if gone else "left over")
 
 
 def _carry_out(folder: Path, change: Change, files: Mapping[str, str]) -> None:
@@ -157,7 +264,10 @@ def _file(
     location: Location, wish: Wish, dag: Dag, made_by: Mapping[str, str], prelude: str
 ) -> str:
     mark = _MARK.format(
-        version=version("airflow-bridge"), module=location.module, location=location.name
+        version=version("airflow-bridge"),
+        module=location.module,
+        location=location.name,
+        prefix=wish.prefix and f", prefix {wish.prefix}",
     )
     remake = f"# Written again by: {wish.remake}"
     spec = literal(_spec(location, wish, dag, made_by))

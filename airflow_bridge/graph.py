@@ -120,7 +120,17 @@ class _Reader:
 
 
 def read_dags(repository: dg.RepositoryDefinition, everything: bool = False) -> list[Dag]:
-    """The DAGs of a repository by id; `Refused` with all there is to mend.
+    """The DAGs of a repository by id; `Refused` with all there is to mend."""
+    found, refusals = read_graph(repository, everything)
+    if refusals:
+        raise Refused(refusals)
+    return found
+
+
+def read_graph(
+    repository: dg.RepositoryDefinition, everything: bool = False
+) -> tuple[list[Dag], list[Refusal]]:
+    """The DAGs of a repository by id, and what of it cannot be one.
 
     What says `airflow/export: False` is left out unless `everything` is asked for.
     """
@@ -138,10 +148,9 @@ def read_dags(repository: dg.RepositoryDefinition, everything: bool = False) -> 
             if dag is not None:
                 found.append(dag)
     _sensors(reader)
-    _collisions(reader, found)
-    if reader.refusals:
-        raise Refused(reader.refusals)
-    return sorted(found, key=lambda dag: dag.dag_id)
+    left_out = _collisions(reader, found)
+    found = [dag for dag in found if dag.dag_id.lower() not in left_out]
+    return sorted(found, key=lambda dag: dag.dag_id), reader.refusals
 
 
 def _sensors(reader: _Reader) -> None:
@@ -160,6 +169,7 @@ def _dag(
     reader: _Reader, job_name: str, schedule: dg.ScheduleDefinition | None, alone: bool
 ) -> Dag | None:
     shown = f"schedule {schedule.name}" if schedule else f"job {job_name}"
+    before = len(reader.refusals)
     try:
         job = reader.repository.get_job(job_name)
     except dg.DagsterInvalidDefinitionError as error:
@@ -176,7 +186,6 @@ def _dag(
     cron = schedule.cron_schedule if schedule else hints.schedule
     keys = set(job.asset_layer.selected_asset_keys)
     nodes = [reader.graph.get(key) for key in sorted(keys, key=str)]
-    before = len(reader.refusals)
     if not nodes or not all(node.is_materializable for node in nodes):
         what = "observes sources" if nodes else "is made of ops"
         reader.refuse(
@@ -395,14 +404,21 @@ def _title(node: AssetNode) -> str:
 # -- ids
 
 
-def _collisions(reader: _Reader, dags: Sequence[Dag]) -> None:
-    """Airflow takes two files of one id for one DAG; two ids that differ in case are one file."""
+def _collisions(reader: _Reader, dags: Sequence[Dag]) -> set[str]:
+    """The ids, in small letters, that no file can have.
+
+    Airflow takes two files of one id for one DAG; two ids that differ in case are one file.
+    """
+    found = set[str]()
     for same, count in Counter(dag.dag_id.lower() for dag in dags).items():
         own = [dag for dag in dags if dag.dag_id.lower() == same]
         if count > 1:
             who = " and ".join(f"job {dag.job} (schedule {dag.schedule})" for dag in own)
             cure = "Give one another id: metadata {'airflow/dag_id': …} of its schedule or job"
             reader.refuse(f"DAG {own[0].dag_id}", f"{who} are one id", cure)
+            found.add(same)
         if len(same) > LONGEST_ID:
             cure = "Give it a shorter one: metadata {'airflow/dag_id': …}"
             reader.refuse(f"job {own[0].job}", f"its DAG id has {len(same)} characters", cure)
+            found.add(same)
+    return found

@@ -82,6 +82,10 @@ def airflow_command() -> None:
 @click.option("--all", "everything", is_flag=True, help="Also what Airflow does not fire here.")
 @click.option("--check", is_flag=True, help="List all differences, end with 1 if there are any.")
 @click.option("--prune", is_flag=True, help="Remove files of pipelines that are gone.")
+@click.option("--skip-unmappable", is_flag=True, help="Leave out what Airflow cannot have.")
+@click.option("--allow-removed", is_flag=True, help="A DAG may lose tasks.")
+@click.option("--new-version", is_flag=True, help="A DAG that loses tasks goes on as …__v2.")
+@click.option("--dag-id-prefix", default="", metavar="TEXT", help="Before each DAG's id.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be written.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead.")
 @env_option
@@ -94,29 +98,39 @@ def export_command(
     everything: bool,
     check: bool,
     prune: bool,
+    skip_unmappable: bool,
+    allow_removed: bool,
+    new_version: bool,
+    dag_id_prefix: str,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Write a DAG file for each job and schedule, or for each job that has no schedule.
 
-    What Airflow cannot have is refused by name, and then nothing is written.
+    What Airflow cannot have is refused by name, and then nothing is written, unless it is skipped.
+    A DAG that would lose tasks is refused too, as Airflow shows nothing of tasks that are gone.
 
     \b
     Examples:
       lake airflow export --to /srv/airflow/dags --prune
-      lake airflow export --to dags -m my_project.definitions --location mine
+      lake airflow export --to /srv/airflow/dags --dag-id-prefix new_   beside the DAGs of today
+      lake airflow export --to dags -m my_project.definitions --location mine --skip-unmappable
     """
-    from airflow_bridge.export import Wish, export, show
+    from airflow_bridge.export import Wish, export, removed, show
     from airflow_bridge.location import Location
 
     own = "" if module == _MODULE else f" -m {module}"
     wish = Wish(
         folder=folder,
         command=command,
-        remake=f"lake airflow export{own} --to DIR{' --all' if everything else ''}",
+        remake=f"lake airflow export{own} --to DIR{' --all' if everything else ''}"
+        + (dag_id_prefix and f" --dag-id-prefix {dag_id_prefix}"),
         everything=everything,
         prune=prune,
         write=not (check or dry_run),
+        skip=skip_unmappable,
+        removed=removed(allow_removed, new_version),
+        prefix=dag_id_prefix,
     )
     with _told():
         done = export(Location(module, attribute, _name(module, location)), wish)

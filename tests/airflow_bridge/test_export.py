@@ -148,7 +148,7 @@ def test_a_folder_is_kept_as_it_should_be(tmp_path: Path) -> None:
         "daily.py": "changed",
         "gone.py": "left over",
     }
-    assert "is '\"retries\": 9,', should be '\"retries\": 3,'" in found["daily.py"].detail
+    assert found["daily.py"].details == ["all tasks: retries: 9, should be 3"]
     done = export(FOREIGN, wish(tmp_path / "dags", prune=True))
     assert [(one.name, one.kind) for one in done.changes] == [
         ("daily.py", "changed"),
