@@ -204,6 +204,27 @@ def test_of_a_driver_with_rows_and_cursors(h2: Server, case: str, tmp_path: Path
     assert f"{len(wanted)} splits by k" in route
 
 
+@pytest.mark.parametrize("name", ["키", "K k", "k;--", "k'\"x", ":k", "k`"])
+def test_names_and_texts_of_any_kind(server: Server, name: str, tmp_path: Path) -> None:
+    """What is asked of a partition at once is read as a free query, so its texts are seen twice."""
+    mark = "`" if server.name == "mariadb" else '"'
+    quoted = mark + name.replace(mark, mark * 2) + mark
+    server.execute("DROP TABLE IF EXISTS t")
+    server.execute(f"CREATE TABLE t ({quoted} bigint, w varchar(40))")
+    server.execute("INSERT INTO t VALUES (1, 'a'), (2, ':k'), (3, '가''나'), (NULL, 'b')")
+    lake = Lake(tmp_path, {server.name: server.connection})
+    asked = {
+        "connection": server.name,
+        "table": "t",
+        "columns": {"k": {"type": "int64", "source": name}, "w": "string"},
+        "filter": "w NOT IN (':k', 'x\\y', '--', 'it''s', '{fn}', 'a $ % :start ;')",
+        "splits": {"column": "k", "count": 2},
+        "sums": ["k"],
+    }
+    _, outcome = made(lake.work("split", **asked))
+    assert sorted(rows(outcome).column("w").to_pylist()) == ["a", "b", "가'나"]
+
+
 def test_each_split_is_a_statement_of_its_own(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
