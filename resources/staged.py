@@ -2,7 +2,7 @@
 
 Here: one folder a partition with its cuts, its lock, and for each part that is complete a file of
 rows and a manifest. Not here: which parts there are (`splits.py`) and who reads them. What was made
-by another question, is older than a night or is not as its manifest says counts as not there.
+by another question, was left for hours or is not as its manifest says counts as not there.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from resources.errors import PermanentError, TransientError
 from resources.source import KeyValue, Table, Totals
 from resources.splits import text_of, value_of
 
-#: Seconds after which parts are read again: a night's hours of reading fit in, and a partition that
-#: is made again on the next day has nothing of the day before.
-KEEP = 12 * 3600
+#: Seconds without a new part after which all are read again. A run's own retries come sooner; who
+#: makes a partition again later, for example since its source was corrected, has nothing of before.
+KEEP = 3 * 3600
 
 #: Part of every question's digest: another layout of the folder is another question.
 _LAYOUT = "1"
@@ -71,15 +71,15 @@ class Staging:
     def cuts(self, column: str) -> tuple[tuple[KeyValue, ...], bool] | None:
         """Where the partition was cut and whether NULL is a part, if it was for this question."""
         plan = _read(self._folder / _PLAN)
-        if plan.get("asked") != self._asked or time.time() - plan["begun"] > KEEP:
+        if plan.get("asked") != self._asked or _left(self._folder):
             self.discard()
             return None
         return tuple(value_of(self._types[column], one) for one in plan["cuts"]), plan["nullable"]
 
     def fix(self, cuts: Sequence[KeyValue], *, nullable: bool) -> None:
         """Keep where the partition is cut, so that another attempt cuts it there too."""
-        plan = {"asked": self._asked, "begun": time.time(), "nullable": nullable}
-        self._write(_PLAN, {**plan, "cuts": [text_of(one) for one in cuts]})
+        texts = [text_of(one) for one in cuts]
+        self._write(_PLAN, {"asked": self._asked, "nullable": nullable, "cuts": texts})
 
     def found(self, number: int) -> Staged | None:
         """A part that an earlier attempt completed; None where it is not all there."""
@@ -184,11 +184,21 @@ def _locked(folder: Path) -> int | None:
 def _sweep(folder: Path) -> None:
     """Remove what other partitions left that nobody will read on with."""
     for plan in folder.glob(f"*/{_PLAN}"):
-        if time.time() - _read(plan).get("begun", 0) > KEEP:
+        if _left(plan.parent):
             lock = _locked(plan.parent)
             if lock is not None:
                 shutil.rmtree(plan.parent, ignore_errors=True)
                 os.close(lock)
+
+
+def _left(folder: Path) -> bool:
+    """Whether nothing was added to a folder for so long that nobody reads on with it."""
+    newest = 0.0
+    with contextlib.suppress(FileNotFoundError):  # another process is at it
+        for file in folder.iterdir():
+            if file.name != _LOCK:
+                newest = max(newest, file.stat().st_mtime)
+    return time.time() - newest > KEEP
 
 
 def _read(file: Path) -> dict[str, Any]:

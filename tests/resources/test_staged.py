@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -47,6 +47,12 @@ def test_a_part_comes_back_as_it_was(tmp_path: Path) -> None:
     assert not (tmp_path / "one").exists()
 
 
+def age(folder: Path, seconds: float) -> None:
+    """As if nothing had been added for so long."""
+    for file in folder.iterdir():
+        os.utime(file, (time.time() - seconds,) * 2)
+
+
 def shorter(folder: Path) -> None:
     file = folder / "0.arrow"
     file.write_bytes(file.read_bytes()[:-1])
@@ -84,23 +90,23 @@ def test_another_question_or_an_old_answer_begins_anew(tmp_path: Path) -> None:
         assert kept.cuts("k") is None
         assert kept.found(0) is None
         keep(kept)
-        plan = tmp_path / "one" / "plan.json"
-        said = json.loads(plan.read_text())
-        plan.write_text(json.dumps({**said, "begun": time.time() - staged.KEEP - 1}))
+        age(tmp_path / "one", staged.KEEP - 60)
+        assert kept.cuts("k") is not None
+        age(tmp_path / "one", staged.KEEP + 1)
         assert kept.cuts("k") is None
         assert kept.found(0) is None
 
 
 def test_what_nobody_reads_on_with_is_removed(tmp_path: Path) -> None:
-    for name, age in (("old", staged.KEEP + 1), ("new", 0)):
+    for name in ("new", "old", "also new"):
         with staging(tmp_path / name, "a", TABLE) as kept:
             keep(kept)
-        plan = tmp_path / name / "plan.json"
-        said = json.loads(plan.read_text())
-        plan.write_text(json.dumps({**said, "begun": time.time() - age}))
+    age(tmp_path / "old", staged.KEEP + 1)
+    age(tmp_path / "also new", staged.KEEP + 1)
+    (tmp_path / "also new" / "7.arrow").touch()
     with staging(tmp_path / "other", "a", TABLE):
         pass
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["new"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["also new", "new"]
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
