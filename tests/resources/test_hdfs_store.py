@@ -150,7 +150,7 @@ def test_a_refusal_is_told_and_keeps_what_was_there(
 
 def test_words_that_are_no_hdfs() -> None:
     connection = Connection(kind="hdfs", url="http://x:1", options={"timout": 1})
-    with pytest.raises(PermanentError, match=r"'timout', which HDFS does not know; allowed: timeo"):
+    with pytest.raises(PermanentError, match=r"'timout', which HDFS .* allowed: .*timeo"):
         hdfs.Hdfs("hdfs", connection)
     with pytest.raises(PermanentError, match=r"'data/lake' is no folder of HDFS .* /data/lake$"):
         HdfsStore(hdfs_of("http://x:1"), "data/lake", "modern")
