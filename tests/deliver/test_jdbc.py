@@ -245,6 +245,30 @@ def test_what_fails_is_undone_on_h2(server: H2Server) -> None:
     assert found(server) == [FULL]
 
 
+def test_a_server_that_is_killed_meanwhile_keeps_the_old_rows_on_h2(server: H2Server) -> None:
+    make(server)
+    deliver(server, delivery([FULL]))
+    one = delivery([OLD, NULLS, NULLS, NULLS])
+
+    def killing() -> Iterator[pa.RecordBatch]:
+        first, *rest = one.batches
+        yield first
+        server.kill()
+        yield from rest
+
+    with pytest.raises(TransientError, match=r"T, connection 'tibero' .*Nothing was written") as (
+        told
+    ):
+        deliver(server, replace(one, batches=killing()))
+    assert WORD not in str(told.value)
+    with pytest.raises(TransientError, match="check that the server runs"):
+        deliver(server, one)
+    server.start()
+    assert found(server) == [FULL]
+    deliver(server, one)
+    assert found(server) == sorted_([OLD, NULLS, NULLS, NULLS])
+
+
 def test_hostile_names_on_h2(server: H2Server) -> None:
     odd = 'it\'s "x"; DROP 표 ? %s'
     server.execute(
