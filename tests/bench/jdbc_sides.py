@@ -11,20 +11,17 @@ from typing import Any
 
 from tests.bench.meter import Meter
 
-JAR, DRIVER = "/usr/share/java/postgresql.jar", "org.postgresql.Driver"
-
 
 def read(
     meter: Meter,
-    host: str,
-    port: int,
-    user: str,
+    where: dict[str, Any],
+    schema: str | None,
     table: str,
-    span: list[str],
+    span: list[str] | None,
     types: dict[str, str],
     route: str,
 ) -> dict[str, Any]:
-    """Every row of `span` as Arrow batches, counted and summed in one snapshot."""
+    """Every row (of `span`) as Arrow batches, counted and summed in one snapshot."""
     import time
 
     from resources.jdbc import connect
@@ -34,23 +31,16 @@ def read(
 
     described = Table(
         columns=tuple(Column(n, n, parse_type(t)) for n, t in types.items()),
-        schema="public",
+        schema=schema,
         table=table,
-        window=Window("sale_date", "date"),
+        window=Window("sale_date", "date") if span else None,
         sums=("amount", "discount"),
     )
-    url = f"jdbc:postgresql://{host}:{port}/bench"
-    options: dict[str, str | int | bool] = {
-        "jar": JAR,
-        "driver": DRIVER,
-        "url": url,
-        "route": route,
-    }
-    where = Connection(
-        kind="tibero", host=host, port=port, database="bench", user=user, options=options
-    )
-    days = Span(date.fromisoformat(span[0]), date.fromisoformat(span[1]), "monthly")
-    with connect("bench", where) as source:
+    options = {**where["options"], "route": route}
+    connection = Connection(kind="tibero", **{**where, "options": options})
+    ends = [date.fromisoformat(day) for day in span or ()]
+    days = Span(ends[0], ends[1], "monthly") if ends else None
+    with connect("bench", connection) as source:
         started = time.monotonic()
         with meter(), source.read(described, days) as reading:
             rows = sum(batch.num_rows for batch in reading.batches)
@@ -60,23 +50,19 @@ def read(
 
 
 def by_cursor(
-    meter: Meter, host: str, port: int, user: str, table: str, span: list[str], rows: int
+    meter: Meter, driver: str, jar: str, url: str, words: dict[str, str], query: str
 ) -> dict[str, Any]:
-    """The first `rows` of the same rows by JayDeBeApi's `fetchmany`, kept nowhere."""
+    """The rows of `query` by JayDeBeApi's `fetchmany`, kept nowhere."""
     import time
 
     import jaydebeapi
 
-    url = f"jdbc:postgresql://{host}:{port}/bench?defaultRowFetchSize=2000"
-    connection = jaydebeapi.connect(DRIVER, url, {"user": user}, JAR)
+    connection = jaydebeapi.connect(driver, url, words, jar)
     connection.jconn.setAutoCommit(False)
     cursor = connection.cursor()
     started, found = time.monotonic(), 0
     with meter():
-        cursor.execute(
-            f"SELECT * FROM \"{table}\" WHERE sale_date >= DATE '{span[0]}' "
-            f"AND sale_date < DATE '{span[1]}' ORDER BY sale_date LIMIT {rows:d}"
-        )
+        cursor.execute(query)
         while fetched := cursor.fetchmany(2000):
             found += len(fetched)
     return {"rows": found, "seconds": time.monotonic() - started}
