@@ -366,6 +366,10 @@ def _delivery(asset: Asset, spec: DeliverySpec, settings: Settings | None) -> It
         what += f"which no {target} is delivered"
         cure = f"a {target} goes to {' or '.join(sorted(takes)) or 'nothing yet'}"
         yield asset.mistake(("connection",), what, cure)
+    elif kind == "hive" and spec.table is not None and spec.table.mode == "upsert":
+        what = f"the connection {spec.connection!r} is Hive in {settings.env!r}, which changes no "
+        cure = "write mode: replace without key"
+        yield asset.mistake(("table", "mode"), f"{what}rows by a key", cure)
 
 
 # --- sources -------------------------------------------------------------------------------------

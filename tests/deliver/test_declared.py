@@ -164,3 +164,12 @@ def test_a_connection_that_takes_no_such_target(tmp_path: Path) -> None:
     said = "the connection 'postgres' is of kind postgres in 'prod', to which no file is delivered"
     assert said in str(told)
     assert "a file goes to hdfs or sftp or storage" in str(told)
+
+
+def test_hive_changes_no_rows_by_a_key(tmp_path: Path) -> None:
+    target = "table: {name: T, mode: upsert, key: [id]}"
+    pipelines, mistakes = read(written(tmp_path, target, connection="hive"))
+    assert mistakes == []
+    (told,) = validate(pipelines, load_settings("prod", {}))
+    assert "is Hive in 'prod', which changes no rows by a key" in str(told)
+    assert validate(pipelines, load_settings("local", {})) == []
