@@ -66,6 +66,7 @@ class Staging:
     def __init__(self, folder: Path, asked: str, table: Table) -> None:
         self._folder = folder
         self._asked = asked
+        self._shown = table.shown
         self._types = {column.name: column.type for column in table.columns}
 
     def cuts(self, column: str) -> tuple[tuple[KeyValue, ...], bool] | None:
@@ -108,8 +109,8 @@ class Staging:
                     rows += batch.num_rows
         if rows != totals.rows:
             raise TransientError(
-                f"{rows} rows came of {totals.rows} that were counted: the connection was lost, or "
-                "the table changed while being read. Try again."
+                f"{self._shown}: {rows} rows of a split came of {totals.rows} that were counted: "
+                "the connection was lost, or the table changed while being read. Try again."
             )
         with self._explained():
             half.replace(file)

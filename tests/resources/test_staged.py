@@ -18,7 +18,8 @@ from resources.staged import Staging, question, staging
 from resources.types import parse_type
 
 KINDS = {"k": "int64", "d": "decimal(38,2)"}
-TABLE = Table(tuple(Column(name, name, parse_type(kind)) for name, kind in KINDS.items()))
+COLUMNS = tuple(Column(name, name, parse_type(kind)) for name, kind in KINDS.items())
+TABLE = Table(COLUMNS, schema="S", table="T")
 ROWS = pa.record_batch(
     {"k": pa.array([1, 2], pa.int64()), "d": pa.array([Decimal("0.01")] * 2, pa.decimal128(38, 2))}
 )
@@ -123,7 +124,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 def test_rows_that_did_not_all_come(tmp_path: Path) -> None:
     with staging(tmp_path / "one", "a", TABLE) as kept:
         kept.fix((), nullable=False)
-        with pytest.raises(TransientError, match="2 rows came of 3"):
+        with pytest.raises(TransientError, match=r"S\.T: 2 rows of a split came of 3"):
             kept.keep(0, ROWS.schema, iter([ROWS]), Totals(3, SUMS))
         assert kept.found(0) is None
 

@@ -239,6 +239,46 @@ def test_each_split_is_a_statement_of_its_own(
     assert "2 connections" in str(outcome.more["splits"])
 
 
+@pytest.mark.parametrize(("limits", "most"), [({}, 4), ({"connections": 2}, 2)])
+def test_so_many_statements_at_a_time(
+    postgres_server: PostgresServer, limits: dict[str, int], most: int, tmp_path: Path
+) -> None:
+    """As the server sees it; its own parallel workers are no sessions."""
+    database = postgres_server.create_database("splits_many")
+    postgres_server.execute(
+        "CREATE TABLE t AS SELECT g AS k, md5(g::text) AS v FROM generate_series(1::bigint, 3e5) g",
+        database,
+    )
+    address = {"host": postgres_server.host, "port": postgres_server.port, "database": database}
+    connection = {"kind": "postgres", "user": postgres_server.user, **address, "limits": limits}
+    columns = {"k": "int64", "v": "string"}
+    asked = {"connection": "postgres", "table": "t", "columns": columns, "order_by": ["k"]}
+    splits = {"column": "k", "count": 12}
+    work = Lake(tmp_path, {"postgres": connection}).work("split", **asked, splits=splits)
+    seen, over = [0], threading.Event()
+
+    def look() -> None:
+        with contextlib.closing(postgres_server.connect(database)) as connected:
+            cursor = connected.cursor()
+            while not over.wait(0.005):
+                cursor.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lake' "
+                    "AND backend_type = 'client backend' AND state = 'active'"
+                )
+                seen.append(cursor.fetchall()[0][0])
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        _, outcome = made(work)
+    finally:
+        over.set()
+        looking.join()
+    assert outcome.rows == 300_000
+    assert f"{most} connections" in str(outcome.more["splits"])
+    assert 2 <= max(seen) <= most
+
+
 def test_a_connection_that_is_cut_loses_its_split_alone(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
