@@ -122,6 +122,8 @@ def mariadb(server: MariaDBServer) -> Iterator[Database]:
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO deliverer@'127.0.0.1'"
         ),
     )
+    # The server stays for other tests, which find its zone as it was.
+    server.execute("SET GLOBAL time_zone = 'SYSTEM'")
 
 
 @contextlib.contextmanager
