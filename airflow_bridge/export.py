@@ -350,12 +350,12 @@ def _params(dag: Dag) -> dict[str, Any]:
     """The form of a manual run: the partitions to make, and the parameters of the pipeline."""
     found: dict[str, Any] = {}
     if dag.partitions:
-        like = {"daily": "2025-07-01", "monthly": "2025-07"}[dag.partitions]
-        helps = {
-            "partition": f"one partition, such as {like}; empty: that of the tick",
-            "from": f"of a range: the first partition, such as {like}",
-            "to": "of a range: the last partition",
-        }
+        like = f", such as {dag.partitions.example}" if dag.partitions.example else ""
+        empty = "; empty: that of the tick" if dag.cron or dag.partitions.in_time else ""
+        helps = {"partition": f"one partition{like}{empty}"}
+        if dag.partitions.in_time:
+            helps["from"] = f"of a range: the first partition{like}"
+            helps["to"] = "of a range: the last partition"
         for name, text in helps.items():
             found[name] = {"default": None, "type": ["null", "string"], "description": text}
     for name, param in (dag.hints.params or {}).items():

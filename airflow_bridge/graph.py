@@ -22,7 +22,7 @@ from dagster._core.definitions.sensor_definition import SensorType
 
 from airflow_bridge.errors import BridgeError
 from airflow_bridge.metadata import Hints, read_hints
-from airflow_bridge.ticks import last_tick
+from airflow_bridge.ticks import last_tick, windows_of
 
 #: Task ids of the prelude.
 OWN_TASKS = ("tick", "done")
@@ -36,7 +36,6 @@ RETRIES, RETRY_DELAY = 1, 300
 #: An unpartitioned job has no first day; a day before any run is asked for.
 _LONG_AGO = datetime(2020, 1, 1)  # noqa: DTZ001 (the zone is the schedule's)
 
-_CADENCES = ("DAILY", "MONTHLY")
 _RUN_STATUS = (SensorType.RUN_STATUS, SensorType.FRESHNESS_POLICY)
 
 
@@ -56,6 +55,14 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Partitions:
+    """What the partitions of a job are called, by the first of them, and whether they are time."""
+
+    example: str
+    in_time: bool
+
+
+@dataclass(frozen=True)
 class Dag:
     """One job and its schedule, or one without."""
 
@@ -68,7 +75,7 @@ class Dag:
     cron: str | None
     zone: str
     start: str
-    partitions: str
+    partitions: Partitions | None
     hints: Hints
     tasks: Sequence[Task]
 
@@ -144,9 +151,7 @@ def read_graph(
             continue
         own: Sequence[dg.ScheduleDefinition | None] = schedules.get(name) or [None]
         for one in own:
-            dag = _dag(reader, name, one, alone=len(own) == 1)
-            if dag is not None:
-                found.append(dag)
+            found += _dags(reader, name, one, alone=len(own) == 1)
     _sensors(reader)
     left_out = _collisions(reader, found)
     found = [dag for dag in found if dag.dag_id.lower() not in left_out]
@@ -165,9 +170,10 @@ def _sensors(reader: _Reader) -> None:
             )
 
 
-def _dag(
+def _dags(
     reader: _Reader, job_name: str, schedule: dg.ScheduleDefinition | None, alone: bool
-) -> Dag | None:
+) -> list[Dag]:
+    """One DAG, or none; of several crons one each, as no timetable of Airflow 2 takes several."""
     shown = f"schedule {schedule.name}" if schedule else f"job {job_name}"
     before = len(reader.refusals)
     try:
@@ -177,12 +183,12 @@ def _dag(
         reader.refuse(
             f"job {job_name}", why, "Mend it; `dagster definitions validate` shows it too"
         )
-        return None
+        return []
     hints = reader.hints(f"job {job_name}", job.metadata)
     if schedule is not None:
         hints = reader.hints(shown, schedule.metadata).over(hints)
     if hints.export is False and not reader.everything:
-        return None
+        return []
     cron = schedule.cron_schedule if schedule else hints.schedule
     keys = set(job.asset_layer.selected_asset_keys)
     nodes = [reader.graph.get(key) for key in sorted(keys, key=str)]
@@ -195,50 +201,53 @@ def _dag(
         )
     if schedule is not None and hints.schedule is not None:
         reader.refuse(shown, "its job says airflow/schedule too", "Take one of them out")
-    if cron is not None and not isinstance(cron, str):
-        reader.refuse(
-            shown,
-            f"it has {len(cron)} crons ({', '.join(cron)}), and Airflow 2 has no such timetable",
-            f"Make it {len(cron)} schedules of the same job. {_LEAVE_OUT}",
-        )
     partitions = job.partitions_def
-    cadence = getattr(getattr(partitions, "schedule_type", None), "value", None)
-    if partitions is not None and cadence not in _CADENCES:
-        reader.refuse(
-            f"job {job_name}",
-            f"its partitions are {_shown(partitions)}, and daily and monthly ones are exported",
-            f"Give the job daily or monthly partitions. {_LEAVE_OUT}",
-        )
     tasks = _tasks(reader, f"job {job_name}", nodes, hints)
     if len(reader.refusals) > before:
-        return None
-    assert cron is None or isinstance(cron, str)
+        return []
+    crons = [cron] if cron is None or isinstance(cron, str) else list(cron)
+    windows = windows_of(partitions)
     zone = (schedule.execution_timezone if schedule else None) or (
-        partitions.timezone if isinstance(partitions, TimeWindowPartitionsDefinition) else "UTC"
+        windows.timezone if windows else "UTC"
     )
     own = job_name
     if schedule is not None and (not alone or schedule.has_anonymous_job):
         own = schedule.name
+    own = hints.dag_id or own
     description = " ".join((job.description or "").split())
-    return Dag(
-        dag_id=hints.dag_id or own,
+    dag = Dag(
+        dag_id=own,
         job=job_name,
         schedule=schedule.name if schedule else None,
         title=hints.title or description or own,
         description=description,
         owner=hints.owner or _owner(job, nodes),
-        cron=cron,
+        cron=None,
         zone=zone,
-        start=_start(partitions, cron if schedule else None, zone),
-        partitions=cadence.lower() if cadence else "",
+        start="",
+        partitions=_partitions(partitions),
         hints=hints if hints.tags else Hints(tags=_tags(nodes)).over(hints),
         tasks=tasks,
     )
+    return [
+        replace(
+            dag,
+            dag_id=own if len(crons) == 1 else f"{own}__{number}",
+            cron=one,
+            start=_start(windows, one if schedule else None, zone),
+        )
+        for number, one in enumerate(crons, 1)
+    ]
 
 
-def _shown(partitions: dg.PartitionsDefinition[Any]) -> str:
-    kind = getattr(getattr(partitions, "schedule_type", None), "value", None)
-    return kind.lower() if kind else type(partitions).__name__
+def _partitions(partitions: dg.PartitionsDefinition[Any] | None) -> Partitions | None:
+    """What a run may be asked for; partitions that are added while it runs have no example."""
+    if partitions is None:
+        return None
+    if isinstance(partitions, dg.DynamicPartitionsDefinition):
+        return Partitions("", False)
+    in_time = isinstance(partitions, TimeWindowPartitionsDefinition)
+    return Partitions(str(partitions.get_first_partition_key() or ""), in_time)
 
 
 def _owner(job: dg.JobDefinition, nodes: Sequence[AssetNode]) -> str:
@@ -251,15 +260,15 @@ def _tags(nodes: Sequence[AssetNode]) -> Sequence[str]:
     return next((tags for node in nodes if (tags := _own_hints(node).tags)), ())
 
 
-def _start(partitions: dg.PartitionsDefinition[Any] | None, cron: str | None, zone: str) -> str:
+def _start(windows: TimeWindowPartitionsDefinition | None, cron: str | None, zone: str) -> str:
     """The last tick before the first partition, in the schedule's zone.
 
     The first tick of Airflow's timetable never fires, and a manual run before the start runs no
     task; so it is an interval early.
     """
     first = _LONG_AGO.replace(tzinfo=ZoneInfo(zone))
-    if isinstance(partitions, TimeWindowPartitionsDefinition):
-        first = partitions.start.astimezone(ZoneInfo(zone))
+    if windows is not None:
+        first = windows.start.astimezone(ZoneInfo(zone))
     if cron is not None:
         first = last_tick(cron, zone, first)
     return first.strftime("%Y-%m-%dT%H:%M")

@@ -50,10 +50,14 @@ class Location:
         return repository
 
 
-def partition_tags(first: str, last: str) -> dict[str, str]:
+def partition_tags(
+    partitions: dg.PartitionsDefinition[Any] | None, first: str, last: str
+) -> dict[str, str]:
     """What tells Dagster the partitions of a run; none where `first` is ''."""
     if not first:
         return {}
+    if first == last and isinstance(partitions, dg.MultiPartitionsDefinition):
+        return {PARTITION_NAME_TAG: first, **partitions.get_tags_for_partition_key(first)}
     if first == last:
         return {PARTITION_NAME_TAG: first}
     return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}

@@ -144,6 +144,9 @@ def _chunks(
     if not request.first or not partitioned:
         yield "", ""
         return
+    if request.first == request.last:
+        yield request.first, request.first
+        return
     partitions = partitioned[0].partitions_def
     assert partitions is not None
     asked = dg.PartitionKeyRange(request.first, request.last)
@@ -193,7 +196,7 @@ def _run(
     result: Result,
     codes: Codes,
 ) -> None:
-    partitions = partition_tags(request.first, request.last)
+    partitions = partition_tags(job.partitions_def, request.first, request.last)
     all_tags = {**job.run_tags, **request.tags, **partitions, **tags}
     execution = create_execution_plan(job, config, instance_ref=instance.get_ref(), tags=all_tags)
     run = create_run(instance, location, job, keys, execution, all_tags, config)

@@ -31,6 +31,9 @@ from airflow_bridge.metadata import RESERVED_PARAMS
 #: Airflow fire it skips where it is not set: there Dagster's own daemon asks.
 TICK_VARIABLE = "AIRFLOW_BRIDGE_TICK"
 
+#: Of the keys of partitions, in a message.
+_SHOWN = 5
+
 _PARTITION_TAGS = (
     PARTITION_NAME_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -102,6 +105,27 @@ def meaning(
     instance: dg.DagsterInstance,
 ) -> Meaning:
     """What the DAG run `asked` for means; UsageError where it asks for what there is not."""
+    with partition_loading_context(dynamic_partitions_store=instance):
+        return _meaning(repository, job, schedule, asked, instance)
+
+
+def windows_of(
+    partitions: dg.PartitionsDefinition[Any] | None,
+) -> TimeWindowPartitionsDefinition | None:
+    """The windows of time that partitions are, or that one of their two dimensions is."""
+    if isinstance(partitions, dg.MultiPartitionsDefinition):
+        found = (windows_of(one.partitions_def) for one in partitions.partitions_defs)
+        return next(filter(None, found), None)
+    return partitions if isinstance(partitions, TimeWindowPartitionsDefinition) else None
+
+
+def _meaning(
+    repository: dg.RepositoryDefinition,
+    job: dg.JobDefinition,
+    schedule: dg.ScheduleDefinition | None,
+    asked: Asked,
+    instance: dg.DagsterInstance,
+) -> Meaning:
     params = {name: value for name, value in asked.params.items() if name not in RESERVED_PARAMS}
     named = _named(job, asked)
     if named is not None:
@@ -112,7 +136,10 @@ def meaning(
     moment = _moment(asked, zone)
     if schedule is None:
         return _without_schedule(job, moment, params)
-    tick = last_tick(str(schedule.cron_schedule), zone, moment)
+    crons = schedule.cron_schedule
+    tick = max(
+        last_tick(one, zone, moment) for one in ([crons] if isinstance(crons, str) else crons)
+    )
     with _asking(tick):
         context = dg.build_schedule_context(
             instance=instance, scheduled_execution_time=tick, repository_def=repository
@@ -165,10 +192,17 @@ def _named(job: dg.JobDefinition, asked: Asked) -> tuple[str, str] | None:
         raise UsageError(
             f"{job.name} has no partitions; run it without partition, from and to, or give a tick."
         )
+    if first and not isinstance(partitions, TimeWindowPartitionsDefinition):
+        raise UsageError(
+            f"The partitions of {job.name} are no time, so there is nothing from one to another; "
+            'name one: {"partition": "…"}.'
+        )
     first, last = one or first or "", one or last or ""
     for key in (first, last):
         if not partitions.has_partition_key(key):
             raise UsageError(f"{key!r} is no partition of {job.name}; {_extent(partitions)}.")
+    if first == last:
+        return first, last
     keys = partitions.get_partition_keys()
     if keys.index(first) > keys.index(last):
         raise UsageError(f"from {first!r} is after to {last!r}; give the earlier one first.")
@@ -177,23 +211,37 @@ def _named(job: dg.JobDefinition, asked: Asked) -> tuple[str, str] | None:
 
 def _extent(partitions: dg.PartitionsDefinition[Any]) -> str:
     first, last = partitions.get_first_partition_key(), partitions.get_last_partition_key()
-    return f"there are {first} to {last}" if first else "there is none yet"
+    if first is None:
+        return "there is none yet"
+    in_time = isinstance(partitions, TimeWindowPartitionsDefinition)
+    return f"there are {first} to {last}" if in_time else f"there are {_some(partitions)}"
+
+
+def _some(partitions: dg.PartitionsDefinition[Any]) -> str:
+    """The first keys, as many as are read at a look."""
+    keys = partitions.get_partition_keys()
+    return ", ".join(keys[:_SHOWN]) + (f" … ({len(keys)})" if len(keys) > _SHOWN else "")
 
 
 def _zone(job: dg.JobDefinition) -> str:
-    partitions = job.partitions_def
-    return partitions.timezone if isinstance(partitions, TimeWindowPartitionsDefinition) else "UTC"
+    windows = windows_of(job.partitions_def)
+    return windows.timezone if windows else "UTC"
 
 
 def _without_schedule(
     job: dg.JobDefinition, moment: datetime, params: Mapping[str, Any]
 ) -> Meaning:
-    """A DAG without a schedule takes the newest partition that has ended."""
+    """A DAG without a schedule takes the newest partition that has ended, where they are time."""
     moment = moment.astimezone(ZoneInfo(_zone(job)))
     tick = moment.isoformat()
     partitions = job.partitions_def
     if partitions is None:
         return Meaning(tick, [Request("", "", job.run_config or {})], params)
+    if not isinstance(partitions, TimeWindowPartitionsDefinition):
+        raise UsageError(
+            f"{job.name} has no schedule, and its partitions are no time, so none is the newest; "
+            f'name one: {{"partition": "…"}}; {_extent(partitions)}.'
+        )
     with partition_loading_context(effective_dt=moment):
         key = partitions.get_last_partition_key()
     if key is None:
@@ -210,9 +258,14 @@ def _request(job: dg.JobDefinition, asked: dg.RunRequest) -> Request:
         first,
         last,
         dict(asked.run_config or job.run_config or {}),
-        {name: value for name, value in tags.items() if name not in _PARTITION_TAGS},
+        {name: value for name, value in tags.items() if not _of_partition(name)},
         [key.to_user_string() for key in asked.asset_selection] if asked.asset_selection else None,
     )
+
+
+def _of_partition(tag: str) -> bool:
+    """Whether a tag only says the partition, or one of its dimensions, which is known otherwise."""
+    return tag in _PARTITION_TAGS or tag.startswith(f"{PARTITION_NAME_TAG}/")
 
 
 @contextmanager

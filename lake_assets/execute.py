@@ -183,9 +183,7 @@ def _run(
     started = time.perf_counter()
     job = repository.get_job(IMPLICIT_ASSET_JOB_NAME).get_subset(asset_selection=set(step.assets))
     first, last = step.partitions[0], step.partitions[-1]
-    partitions = bridge.partition_tags(first, last)
-    if isinstance(step.definition, dg.MultiPartitionsDefinition) and first == last:
-        partitions |= step.definition.get_tags_for_partition_key(first)
+    partitions = bridge.partition_tags(step.definition, first, last)
     all_tags = {**job.run_tags, **partitions, **tags}
     execution = create_execution_plan(job, instance_ref=instance.get_ref(), tags=all_tags)
     run = bridge.create_run(instance, location, job, set(step.assets), execution, all_tags)

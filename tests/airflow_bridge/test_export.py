@@ -200,18 +200,6 @@ def test_check_ends_with_1(tmp_path: Path) -> None:
 def plain() -> None: ...
 
 
-@dg.asset(partitions_def=dg.HourlyPartitionsDefinition("2025-01-01-00:00"))
-def hourly() -> None: ...
-
-
-@dg.asset(partitions_def=dg.WeeklyPartitionsDefinition("2025-01-01"))
-def weekly() -> None: ...
-
-
-@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["P100"]))
-def static() -> None: ...
-
-
 @dg.asset(metadata={"airflow/runner": "docker"})
 def docker() -> None: ...
 
@@ -275,7 +263,6 @@ def alert() -> None: ...
 
 
 _ONE = job("one", plain)
-_MANY = dg.ScheduleDefinition(job=_ONE, cron_schedule=["0 1 * * *", "0 2 * * *"])
 _TWO = [
     dg.ScheduleDefinition(job=_ONE, name=name, cron_schedule="0 1 * * *", metadata=metadata)
     for name, metadata in (("x", {"airflow/dag_id": "Same"}), ("y", {"airflow/dag_id": "same"}))
@@ -286,19 +273,6 @@ REFUSED: dict[str, tuple[dg.Definitions, list[str]]] = {
     "observation": (
         dg.Definitions([observed], jobs=[job("look", observed)]),
         ["job look: it observes sources"],
-    ),
-    "hourly": (
-        dg.Definitions([hourly], jobs=[job("h", hourly)]),
-        ["job h: its partitions are hourly, and daily and monthly ones are exported"],
-    ),
-    "weekly": (dg.Definitions([weekly], jobs=[job("w", weekly)]), ["partitions are weekly"]),
-    "static": (
-        dg.Definitions([static], jobs=[job("s", static)]),
-        ["partitions are StaticPartitionsDefinition"],
-    ),
-    "several crons": (
-        dg.Definitions([plain], jobs=[_ONE], schedules=[_MANY]),
-        ["schedule one_schedule: it has 2 crons (0 1 * * *, 0 2 * * *)", "Make it 2 schedules"],
     ),
     "docker": (
         dg.Definitions([docker], jobs=[job("d", docker)]),
@@ -354,22 +328,25 @@ def test_all_is_refused_at_once_and_nothing_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = dg.Definitions(
-        assets=[plain, hourly, docker], jobs=[_ONE, job("h", hourly), job("d", docker), of_ops]
+        assets=[plain, misspelt, docker], jobs=[_ONE, job("m", misspelt), job("d", docker), of_ops]
     )
     monkeypatch.setattr(Location, "load", lambda _self: every.get_repository_def())
     with pytest.raises(Refused, match="Nothing was exported; 3 to mend") as refused:
         export(FOREIGN, wish(tmp_path / "dags"))
-    assert [one.name for one in refused.value.refusals] == ["asset docker", "job h", "job of_ops"]
+    assert [one.name for one in refused.value.refusals] == [
+        "asset docker",
+        "asset misspelt",
+        "job of_ops",
+    ]
     assert not (tmp_path / "dags").exists()
 
 
 def test_what_is_left_to_dagster_is_not_refused() -> None:
     leave_out = {"airflow/export": False}
-    crons = ["0 1 * * *", "0 2 * * *"]
     every = dg.Definitions(
-        assets=[plain, hourly],
-        jobs=[_ONE, job("h", hourly, **leave_out)],
-        schedules=[dg.ScheduleDefinition(job=_ONE, cron_schedule=crons, metadata=leave_out)],
+        assets=[plain, docker],
+        jobs=[_ONE, job("d", docker, **leave_out)],
+        schedules=[dg.ScheduleDefinition(job=_ONE, cron_schedule="0 1 * * *", metadata=leave_out)],
     ).get_repository_def()
     assert read_dags(every) == []
     with pytest.raises(Refused):
