@@ -136,6 +136,11 @@ _VARIABLE = frozenset("yMdHkhKms")
 _READ_LETTERS = "yMdEHkhKmsSaZX"
 _WRITE_LETTERS = "yYMdDEuwWHkhKmsSa"
 _TWELVE = frozenset("hK")
+_HOURS = frozenset("HhKk")
+_DATES = frozenset("yMdE")
+#: What engines' own parsers are left to read. Of other parts they take what is not there for 0001,
+#: 1900 or nothing, where Java has 1970-01-01 00:00, and Polars raises for hours without minutes.
+_TOLD = tuple(map(frozenset, ("y", "yM", "yMd", "yMdHm", "yMdHms")))
 
 _EXAMPLE = "A pattern is like yyyy-MM-dd HH:mm:ss; other words stand in quotes: yyyy'T'HH."
 
@@ -158,7 +163,14 @@ def reading(function: str, pattern: str, locale: str) -> Reading:
     letters = [field.letter for field in fields]
     twice = [letter for letter in letters if letters.count(letter) > 1]
     if twice:
-        raise PrepError(f"{told} has {twice[0]!r} twice.")
+        hint = " The month is 'MM'." if twice[0] == "m" and "M" not in letters else ""
+        raise PrepError(f"{told} has {twice[0]!r} twice.{hint}")
+    if "m" in letters and _DATES & set(letters) and not _HOURS & set(letters):
+        minutes = next(str(field) for field in fields if field.letter == "m")
+        raise PrepError(
+            f"{told} has {minutes!r}, minutes, beside a date and without an hour. The month is "
+            f"'MM'; minutes stand behind hours: HH:mm."
+        )
     if _TWELVE & set(letters) and "a" not in letters:
         raise PrepError(f"{told} has hours to 12 without a, AM or PM. Hours to 24 are HH.")
     for one, following in pairwise(pieces):
@@ -173,7 +185,11 @@ def reading(function: str, pattern: str, locale: str) -> Reading:
         f"({_expression(one, locale)})" if isinstance(one, Field) else _escaped(one)
         for one in pieces
     )
-    return Reading(rf"\A{regex}\z", fields, _strptime(pieces))
+    return Reading(rf"\A{regex}\z", fields, _strptime(pieces) if _is_told(letters) else None)
+
+
+def _is_told(letters: Sequence[str]) -> bool:
+    return frozenset(letters) in _TOLD
 
 
 def writing(function: str, pattern: str, locale: str) -> Writing:

@@ -74,7 +74,8 @@ class _Fields:
     def __init__(self, texts: dict[Field, nw.Expr], locale: str) -> None:
         self._locale = locale
         self._texts = {field.letter: (field, text) for field, text in texts.items()}
-        self._matched = ~next(iter(texts.values())).is_null()
+        self._first = next(iter(texts.values()))
+        self._matched = ~self._first.is_null()
         self.has_offset = not self._texts.keys().isdisjoint("ZX")
 
     def _number(self, letter: str, default: int) -> nw.Expr:
@@ -86,6 +87,10 @@ class _Fields:
             return numbered(text.str.to_lowercase(), {name.lower(): n for n, name in names.items()})
         return text.cast(nw.Int64)
 
+    def _zero(self) -> nw.Expr:
+        """0 in each row that matched: of literals alone pandas makes floats where one misses."""
+        return self._first.str.len_chars().cast(nw.Int64) * 0
+
     def epoch_day(self) -> nw.Expr:
         year, month, day = self._year(), self._number("M", 1), self._number("d", 1)
         days = epoch_day(year, month, day)
@@ -96,12 +101,16 @@ class _Fields:
         return nw.when(valid).then(days)
 
     def _year(self) -> nw.Expr:
+        if "y" not in self._texts:
+            return self._zero() + 1970
         year = self._number("y", 1970)
-        if "y" in self._texts and self._texts["y"][0].count == 2:
+        if self._texts["y"][0].count == 2:
             return nw.when(year < 69).then(year + 2000).otherwise(year + 1900)
         return year
 
     def micros_of_day(self) -> nw.Expr:
+        if self._texts.keys().isdisjoint("HkhKmsSa"):
+            return self._zero()
         minutes = self._hour() * 60 + self._number("m", 0)
         micros = (minutes * 60 + self._number("s", 0)) * 1_000_000
         if "S" in self._texts:
@@ -110,16 +119,21 @@ class _Fields:
         return nw.when(self._matched).then(micros)
 
     def _hour(self) -> nw.Expr:
+        """As Java's Calendar: an hour to 24 needs no half of the day, a half alone is 0 or 12."""
         half = self._number("a", 0) * 12
-        for letter, base in (("h", 12), ("K", 12), ("k", 24)):
+        for letter in "hK":
             if letter in self._texts:
-                return remainder(self._number(letter, 0), base) + half
-        return self._number("H", 0)
+                return remainder(self._number(letter, 0), 12) + half
+        if "k" in self._texts:
+            return remainder(self._number("k", 0), 24)
+        return self._number("H", 0) if "H" in self._texts else half
 
     def offset_micros(self) -> nw.Expr:
         """East is positive; +0900, +09:00 and +09 are the same."""
         field, text = self._texts["Z" if "Z" in self._texts else "X"]
-        shown = nw.when(text.str.to_lowercase() == "z").then(nw.lit("+00:00")).otherwise(text)
+        # The literal stands as `otherwise`: as `then` it would make pandas' column one of objects.
+        spelt = (text.str.to_lowercase() != "z") | text.is_null()
+        shown = nw.when(spelt).then(text).otherwise(nw.lit("+00:00"))
         minutes = shown.str.slice(1, 2).cast(nw.Int64) * 60
         if str(field) != "X":
             minutes = minutes + shown.str.slice(-2).cast(nw.Int64)

@@ -105,7 +105,7 @@ def _epoch_day_of_digits(number: nw.Expr, same: nw.Expr) -> nw.Expr:
     return nw.when(shown & valid).then(epoch_day(year, month, day))
 
 
-@prep(24, effect=_kept_old)
+@prep(24, effect=_kept_old, version=2)
 def nominal_to_date(
     df: Frame,
     column: str,
@@ -122,9 +122,10 @@ def nominal_to_date(
     the text's time is that of `time_zone`, or of its own offset) or `"time"` (a wall time of
     1970-01-01). `date_format`: `yyyy-MM-dd` by default, with ` HH:mm:ss` for `date_time`, that
     alone for `time`. Two letters are two digits, one is one or two; `yy` is 1969 to 2068; other
-    words stand in quotes: `yyyy'T'HH`. `locale`: the names of months, weekdays, AM and PM, en_US
-    or ko_KR. `keep_old_attribute`: the texts stay in a new column, `<column>_old`. `errors`:
-    `"null"` makes a missing value of a text that cannot be read.
+    words stand in quotes: `yyyy'T'HH`. What a pattern leaves out is 1970-01-01 00:00, as in Java;
+    a half of the day without an hour is 00:00 or 12:00. `locale`: the names of months, weekdays,
+    AM and PM, en_US or ko_KR. `keep_old_attribute`: the texts stay in a new column,
+    `<column>_old`. `errors`: `"null"` makes a missing value of a text that cannot be read.
 
     PrepError with the row for a text that is not as the pattern, or no date: 2023-02-29 is not
     made March 1, and what follows a date is not passed over, as RapidMiner does. A time that
