@@ -38,7 +38,7 @@ from lake_assets.signature import check_signature, function_of
 from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, Rules, SourceSpec
 from resources.partition import Cadence
 from resources.settings import CONNECTIONS
-from resources.yamlfile import Mistake, Place, YamlFile, nearest
+from resources.yamlfile import Mistake, Place, YamlFile, dotted, nearest
 
 #: Dagster's own advice for one asset; above it the UI and backfills become slow.
 MOST_KEYS = 25_000
@@ -51,6 +51,8 @@ def check(
     pipelines: Sequence[Pipeline], broken: Sequence[YamlFile | None], today: date
 ) -> Iterator[Mistake]:
     everything = [asset for pipeline in pipelines for asset in assets(pipeline)]
+    for file in filter(None, broken):
+        yield from _loose_steps(file)
     from_elsewhere = [one for pipeline in pipelines for one in elsewhere(pipeline)]
     by_key: dict[str, Asset] = {}
     for asset in everything:
@@ -91,6 +93,14 @@ def _at(asset: Input) -> str:
 def _loose_keys(file: YamlFile) -> Iterator[str]:
     for layer, section in (("raw", "sources"), ("prep", "datasets"), ("model", "models")):
         yield from (f"{layer}/{name}" for name in _section(file, section))
+
+
+def _loose_steps(file: YamlFile) -> Iterator[Mistake]:
+    """What is wrong with steps in a file that has other mistakes."""
+    found = file.data.get("datasets") if isinstance(file.data, dict) else None
+    for name, dataset in found.items() if isinstance(found, dict) else ():
+        if isinstance(dataset, dict):
+            yield from steps.check_loose(file, name, dataset.get("steps"))
 
 
 def _section(file: YamlFile, name: str) -> Iterator[str]:
@@ -269,7 +279,7 @@ def _undeclared(asset: Asset, place: Place, columns: Sequence[str]) -> Iterator[
 
 
 def _no_column(asset: Asset, place: Place, column: str) -> Mistake:
-    what = f"{'.'.join(map(str, place))}: there is no column {column!r}"
+    what = f"{dotted(place)}: there is no column {column!r}"
     return asset.mistake(place, what, nearest(column, asset.spec.columns))
 
 
@@ -322,7 +332,7 @@ def _fits(asset: Asset, place: Place, column: str, value: object) -> Iterator[Mi
     else:
         wanted = "nothing: bytes cannot be compared with what a file holds"
     if wanted:
-        shown = ".".join(map(str, place))
+        shown = dotted(place)
         what = f"{shown}: {value!r} does not fit the column {column}, which is {kind.name}"
         yield asset.mistake(place, what, f"allowed: {wanted}")
 
@@ -575,7 +585,7 @@ def _check_schedules(pipeline: Pipeline, jobs: dict[str, str]) -> Iterator[Mista
     own = [asset.key for asset in assets(pipeline)]
     for name, schedule in spec.named_schedules.items():
         place: Place = ("schedules", name) if name else ("schedule",)
-        shown = ".".join(map(str, place))
+        shown = dotted(place)
         for index, key in enumerate(schedule.assets or []):
             where = (*place, "assets", index)
             if key not in own:

@@ -7,15 +7,18 @@ columns after each step (`steps.schemas`), and rows that do not fit (`transform.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import pyarrow as pa
 
 from lake_assets.pipeline import Asset
 from lake_assets.preps import Step
+from lake_assets.preps.selectors import NoColumn
 from lake_assets.step_params import in_yaml
-from lake_assets.steps import StepError, schemas, start_schema
+from lake_assets.steps import StepError, after, catalogue, start_schema
+from lake_assets.steps import meant as steps_near
 from resources.frames import lake_type
 from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Place, nearest
@@ -46,13 +49,79 @@ _BETWEEN = {
 }
 
 
-def check(asset: Asset, steps: Sequence[Step], start: pa.Schema) -> Iterator[Mistake]:
-    """What columns have against the steps: those before each of them, those declared at the end."""
-    try:
-        found = schemas(steps, start_schema(start))
-    except StepError as error:
-        yield asset.mistake(error.place, error.what)
-        return
+#: Steps that leave the columns as they are, whatever is wrong with their parameters.
+_KEEP = {*("filter_examples", "sample", "sort", "shuffle", "trim", "substring", "merge", "null")}
+
+
+def check(
+    asset: Asset, steps: Sequence[Step], start: pa.Schema, faulty: Collection[int] = ()
+) -> Iterator[Mistake]:
+    """What columns have against the steps: those before each of them, those declared at the end.
+
+    `faulty` are the numbers of steps that are wrong already. After a step that is wrong the columns
+    are those that it would have if what is most likely meant stood there; where that cannot be
+    told, and at the end, nothing more is said.
+    """
+    found, certain = [start_schema(start)], True
+    for number, step in enumerate(steps, 1):
+        meant: Step | None = step
+        if number not in faulty:
+            try:
+                found.append(after(number, step, found[-1]))
+                continue
+            except StepError as error:
+                yield asset.mistake(error.place, _told(error, steps, found))
+                meant = _corrected(step, error.error)
+        elif step.name not in catalogue() or not step.prep.step:
+            name = steps_near(step.name, _SURELY)
+            meant = Step(name, step.params) if name else None
+        if step.name in _KEEP:
+            found.append(found[-1])
+            continue
+        certain = False
+        if meant is None:
+            return
+        try:
+            found.append(after(number, meant, found[-1]))
+        except StepError:
+            return
+    if certain:
+        yield from _declared(asset, steps, found)
+
+
+#: How near a name must be to be taken for the one that is meant.
+_SURELY = 0.85
+
+
+def _corrected(step: Step, error: Exception) -> Step | None:
+    """The step with the columns that are meant; None where that cannot be told."""
+    if not isinstance(error, NoColumn) or None in error.near.values():
+        return None
+
+    def right(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {right(key): right(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [right(one) for one in value]
+        return error.near.get(value, value) if isinstance(value, str) else value
+
+    return Step(step.name, right(step.params))
+
+
+def _told(error: StepError, steps: Sequence[Step], found: Sequence[nw.Schema]) -> str:
+    """The error's words; of a column that was there, until which step."""
+    if not isinstance(error.error, NoColumn):
+        return error.what
+    gone = {}
+    for name in error.error.near:
+        number = max((n for n, schema in enumerate(found, 1) if name in schema), default=None)
+        if number is not None:
+            gone[name] = f"step {number}, {steps[number - 1].name}, took it out"
+    return f"step {error.number}, {error.error.told(gone)}"
+
+
+def _declared(asset: Asset, steps: Sequence[Step], found: Sequence[nw.Schema]) -> Iterator[Mistake]:
+    """The columns after the last step against those that are declared."""
     given = {name: _type_name(type_) for name, type_ in _arrow(found[-1]).items()}
     for name, type_ in given.items():
         if name not in asset.types:
@@ -75,7 +144,7 @@ def _undeclared(
     asset: Asset, steps: Sequence[Step], found: Sequence[nw.Schema], name: str
 ) -> Mistake:
     if re.fullmatch(_COLUMN, name):
-        out = f"`- remove_attributes: {{attributes: [{name}]}}`"
+        out = f"`- remove_attributes: {{columns: [{name}]}}`"
         cure = f"declare it under `columns`, or take it out: {out}"
     else:
         new = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "new_name"

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
 
+from pydantic import TypeAdapter, ValidationError
+
 from lake_assets.pipeline import Asset
-from lake_assets.spec import StepSpec
+from lake_assets.spec import DeliverySpec, StepField, StepSpec
 from resources.errors import PermanentError
-from resources.yamlfile import Mistake, Place, nearest
+from resources.yamlfile import Mistake, Place, YamlFile, dotted, nearest
 
 if TYPE_CHECKING:
     # Narwhals takes 50 ms to import: a graph without steps starts without it.
@@ -54,6 +56,40 @@ _DECIDED = {
     ),
 }
 
+#: RapidMiner's name of an operator, or another's of the same → the step that does it.
+OPERATORS = {
+    "replace_missing_values": "null",
+    "fillna": "null",
+    "dropna": "null",
+    "numerical_to_binominal": "numeric_to_binominal",
+    "numerical_to_polynominal": "numeric_to_polynominal",
+    "numerical_to_date": "numeric_to_date",
+    "numerical_to_real": "integer_to_real",
+    "nominal_to_numerical": "nominal_to_numeric",
+    "parse_numbers": "parse_number",
+    "map": "numeric_to_polynominal_mapping",
+    "split": "split_columns",
+    "cut": "substring",
+    "generate_concatenation": "merge_columns",
+    "generate_empty_attribute": "add_column",
+    "filter": "filter_examples",
+    "drop": "remove_attributes",
+}
+
+#: An operator that is no step → where its work is said.
+IN_SQL = {
+    "generate_attributes": "say it in `sql`: SELECT *, price * amount AS total FROM …",
+    "aggregate": "say it in `sql`: SELECT customer, sum(amount) AS amount FROM … GROUP BY customer",
+    "remove_duplicates": "say it in `sql`: SELECT DISTINCT * FROM …",
+    "join": "say it in `sql`: SELECT … FROM a JOIN b USING (…), with both among the inputs",
+    "append": "say it in `sql`: SELECT … UNION ALL SELECT …, with both among the inputs",
+    "pivot": "say it in `sql`: SELECT …, sum(amount) FILTER (grade = 'A') AS amount_a … GROUP BY …",
+}
+IN_SQL |= {"group_by": IN_SQL["aggregate"], "groupby": IN_SQL["aggregate"]}
+IN_SQL |= {"union": IN_SQL["append"]}
+
+_STEP: TypeAdapter[StepSpec] = TypeAdapter(StepField)
+
 #: Keys of a selector that choose columns by what is in the rows.
 _BY_ROWS = ("no_missing_values", "numeric_condition")
 
@@ -67,7 +103,7 @@ class StepError(PermanentError):
     def __init__(self, number: int, step: Step, error: Exception, *, personal: bool = False):
         from lake_assets.preps import PrepError
 
-        self.number, self.step = number, step
+        self.number, self.step, self.error = number, step, error
         if isinstance(error, PrepError):
             what = error.without_values if personal else str(error)
         else:
@@ -88,22 +124,30 @@ def catalogue() -> Mapping[str, Prep]:
 
 
 def check(asset: Asset, steps: Sequence[StepSpec]) -> Iterator[Mistake]:
-    """All that the signatures have against the steps of a file."""
-    for number, step in enumerate(steps, 1):
-        prep = catalogue().get(step.name)
-        told: Sequence[_Told]
-        if prep is None:
-            cure = near(step.name, [name for name, one in catalogue().items() if one.step])
-            told = [_Told((), f"there is no function {step.name!r}", cure)]
-        elif not prep.step:
-            why, instead = NO_STEP.get(prep.name, _NO_ROWS)
-            told = [_Told((), f"{prep.name} is no step: {why}", instead)]
-        else:
-            told = (*_parameters(prep, step.params), *_templates(asset, step.params))
-        for one in told:
-            place = ("steps", number - 1, step.name, *one.place)
-            named = f", {step.name}: " if prep and prep.step else ": "
-            yield asset.mistake(place, f"step {number}{named}{one.what}", one.cure)
+    """All that the signatures have against the steps of a file, and what `order_by` undoes."""
+    for number, one in _told(steps, _without_time(asset)):
+        yield asset.mistake(("steps", number - 1, *one.place), one.what, one.cure)
+    yield from _undone(asset, steps)
+
+
+def check_loose(file: YamlFile, dataset: str, written: object) -> Iterator[Mistake]:
+    """The same of a dataset in a file that is no record, as far as its steps are some."""
+    for index, one in enumerate(written if isinstance(written, list) else []):
+        try:
+            step = _STEP.validate_python(one)
+        except ValidationError:  # told by the record
+            continue
+        for _, told in _told([step], "", index + 1):
+            place = ("datasets", dataset, "steps", index, *told.place)
+            yield file.mistake(place, f"prep/{dataset}: {told.what}", told.cure)
+
+
+def faulty(asset: Asset, steps: Sequence[StepSpec]) -> dict[int, set[str]]:
+    """The numbers of the steps that the signatures have something against; which parameters."""
+    found: dict[int, set[str]] = {}
+    for number, one in _told(steps, _without_time(asset)):
+        found.setdefault(number, set()).update(map(str, one.place[1:2]))
+    return found
 
 
 @dataclass(frozen=True)
@@ -113,11 +157,73 @@ class _Told:
     cure: str = ""
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """The function that is meant; RapidMiner's own spelling, `Filter Examples`, is near too."""
-    plain = re.sub(r"\W+", "_", name.lower())
-    found = difflib.get_close_matches(plain, list(known), n=1, cutoff=0.6)
-    return (f"did you mean {found[0]!r}? " if found else "") + "`lake preps` lists all"
+def _told(
+    steps: Sequence[StepSpec], without_time: str, first: int = 1
+) -> Iterator[tuple[int, _Told]]:
+    """Number of a step and what is wrong with it."""
+    for number, step in enumerate(steps, first):
+        prep = catalogue().get(step.name)
+        told: Sequence[_Told]
+        if prep is None:
+            told = [_Told((), f"there is no function {step.name!r}", near(step.name))]
+        elif not prep.step:
+            why, instead = NO_STEP.get(prep.name, _NO_ROWS)
+            told = [_Told((), f"{prep.name} is no step: {why}", instead)]
+        else:
+            told = (*_parameters(prep, step.params), *_templates(without_time, step.params))
+        named = f", {step.name}: " if prep and prep.step else ": "
+        for one in told:
+            what = f"step {number}{named}{one.what}"
+            yield number, _Told((step.name, *one.place), what, one.cure)
+
+
+def _without_time(asset: Asset) -> str:
+    """The asset's key where it has no partitions of time, else nothing."""
+    return "" if asset.partitions and asset.partitions.cadence else asset.key
+
+
+def _undone(asset: Asset, steps: Sequence[StepSpec]) -> Iterator[Mistake]:
+    """The last order of rows that steps make, which `order_by` undoes before anything asks it."""
+    order = [] if isinstance(asset.spec, DeliverySpec) else asset.spec.order_by
+    asked = [
+        n for n, one in enumerate(steps, 1) if one.name in ("sort", "shuffle") or _orderly(one)
+    ]
+    step = steps[asked[-1] - 1] if asked else None
+    if not order or step is None or _orderly(step):
+        return
+    by = step.params.get("by") if step.name == "sort" else []
+    names = [by] if isinstance(by, str) else by
+    kept = not step.params.get("descending") and names and names == order[: len(names)]
+    if not kept:
+        what = f"step {asked[-1]}, {step.name}: order_by, [{', '.join(order)}], orders the rows "
+        what += "after the steps, so this order is lost"
+        yield asset.mistake(("steps", asked[-1] - 1), what, "take one of the two out")
+
+
+def _orderly(step: StepSpec) -> bool:
+    """Whether what a step does depends on the order of the rows."""
+    return step.name == "sample" or step.params.get("method") in ("ffill", "bfill")
+
+
+def near(name: str) -> str:
+    """The function that is meant, by RapidMiner's name for it too; or where else it is said."""
+    plain = re.sub(r"\W+", "_", name.lower()).strip("_")
+    if plain in IN_SQL:
+        return IN_SQL[plain]
+    first, *columns = name.split() or [""]
+    if columns and first in catalogue():
+        given = f"columns: [{', '.join(columns)}]"
+        takes = "columns" in catalogue()[first].signature.parameters
+        return f"did you mean `- {first}: {{{given if takes else 'parameter: value'}}}`?"
+    found = meant(plain)
+    return (f"did you mean {found!r}? " if found else "") + "`lake preps` lists all"
+
+
+def meant(name: str, cutoff: float = 0.7) -> str | None:
+    """The step that a name is near to, or that RapidMiner calls so."""
+    known = {**{n: n for n, one in catalogue().items() if one.step}, **OPERATORS}
+    found = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return known[found[0]] if found else None
 
 
 def _parameters(prep: Prep, params: Mapping[str, Any]) -> Iterator[_Told]:
@@ -131,9 +237,16 @@ def _parameters(prep: Prep, params: Mapping[str, Any]) -> Iterator[_Told]:
             cure = (f"did you mean {near[0]!r}? " if near else "") + shown
             yield _Told((name,), f"there is no parameter {name!r}", cure)
             continue
+        unquoted = list(_unquoted(value, (name,)))
+        if unquoted:
+            yield from unquoted
+            continue
         wrong = list(step_params.misfits(known[name].annotation, value))
+        if (prep.name, name) == ("filter_examples", "filters"):
+            yield from _filters(value)
+            continue
         for one in wrong:
-            at = ".".join(map(str, (name, *one.place)))
+            at = dotted((name, *one.place), params)
             found = "it is empty" if one.found is None else f"found {one.found!r}"
             cure = nearest(str(one.found), one.allowed) if one.allowed else shown
             yield _Told((name, *one.place), f"{at}: write {one.wanted} ({found})", cure)
@@ -168,34 +281,79 @@ def _selector(prep: Prep, name: str, value: Any) -> Iterator[_Told]:
             yield _Told((name, key), what, "name the columns, or choose by value_type")
 
 
-def _templates(asset: Asset, params: Mapping[str, Any]) -> Iterator[_Told]:
+def _filters(value: object) -> Iterator[_Told]:
+    """What is wrong in the conditions of filter_examples, each at its place."""
+    from lake_assets.preps import conditions
+
+    if not isinstance(value, list) or not any(isinstance(one, list) for one in value):
+        if value != []:
+            yield _Told(("filters",), f"filters: {conditions.WRITTEN} (found {value!r})")
+        return
+    for index, one in enumerate(value):
+        wrong = conditions.mistake_in(one)
+        if wrong:
+            yield _Told(("filters", index), f"{dotted(('filters', index))}: {wrong}")
+
+
+def _unquoted(value: object, place: Place) -> Iterator[_Told]:
+    """Templates that YAML took for a mapping, as nobody put quotes around them."""
+    if isinstance(value, dict) and len(value) == 1 and None in value.values():
+        ((text, _),) = value.items()
+        if isinstance(text, str) and templates_of(text):
+            what = f'{dotted(place)}: put quotes around it: "{{{text}}}"'
+            yield _Told(place, what, "without them { } make keys and values of it")
+            return
+    items = value.items() if isinstance(value, dict) else ()
+    for key, one in enumerate(value) if isinstance(value, list) else items:
+        yield from _unquoted(one, (*place, key))
+
+
+def templates_of(text: str) -> bool:
+    from lake_assets import templates
+
+    return text.partition(":")[0].removeprefix("clock.") in templates.NAMES
+
+
+def _templates(without_time: str, params: Mapping[str, Any]) -> Iterator[_Told]:
     """What is wrong in the dates that texts among the parameters have: `{last_day:%Y%m%d}`."""
     from lake_assets import templates
 
-    dated = asset.partitions is not None and asset.partitions.cadence is not None
     for place, text in _leaves(params, ()):
         if not isinstance(text, str) or not {*text} & {*"{}"}:
             continue
-        at = ".".join(map(str, place))
+        at = dotted(place, params)
         yield from (_Told(place, f"{at}: {wrong}") for wrong in templates.mistakes_in(text))
-        for one in () if dated else templates.of_partition(text):
-            what = f"{at}: {one} is of a partition's day, and {asset.key} has no partitions of time"
+        for one in templates.of_partition(text) if without_time else ():
+            what = f"{at}: {one} is of a partition's day, and {without_time} has no partitions of "
             cure = f"for now, in Asia/Seoul, write {one.replace('{', '{clock.', 1)}"
-            yield _Told(place, what, cure)
+            yield _Told(place, f"{what}time", cure)
 
 
 # --- against columns -----------------------------------------------------------------------------
 
 
-def calls(asset: Asset, steps: Sequence[StepSpec], key: str) -> list[Step]:
-    """The steps as they are called for the partition `key`: dates in their texts are its own."""
+def calls(
+    asset: Asset, steps: Sequence[StepSpec], key: str, faulty: Mapping[int, Collection[str]] = {}
+) -> list[Step]:
+    """The steps as they are called for the partition `key`: dates in their texts are its own.
+
+    Those of `faulty` numbers are without the parameters that are wrong.
+    """
     from lake_assets import templates
     from lake_assets.preps import Step
 
     words: Mapping[str, Any] = asset.partitions.words(key, key) if asset.partitions else {}
     # Where there is no time, `check` lets templates of the clock alone pass: the day is not asked.
     words = {"partition_start": date.min, **words}
-    return [Step(one.name, templates.filled(one.params, words)) for one in steps]
+    return [
+        Step(
+            step.name,
+            templates.filled(
+                {n: one for n, one in step.params.items() if n not in faulty.get(number, ())}, words
+            ),
+        )
+        for number, step in enumerate(steps, 1)
+    ]
 
 
 def applied(number: int, step: Step, frame: Any, *, personal: bool = False) -> Any:
@@ -218,17 +376,21 @@ def schemas(steps: Sequence[Step], start: nw.Schema) -> list[nw.Schema]:
     >>> [dict(one) for one in found]
     [{'name': String}, {'name': String}]
     """
+    found = [start]
+    for number, step in enumerate(steps, 1):
+        found.append(after(number, step, found[-1]))
+    return found
+
+
+def after(number: int, step: Step, before: nw.Schema) -> nw.Schema:
+    """The columns after a step; StepError where those before it do not suit."""
     import narwhals.stable.v2 as nw
     import polars as pl
 
-    frame = pl.DataFrame(schema=start.to_polars())
-    found = [start]
-    for number, step in enumerate(steps, 1):
-        with catch_warnings():
-            simplefilter("ignore")  # they are of rows: a run keeps them
-            frame = applied(number, step, frame)
-        found.append(nw.Schema(nw.from_native(frame).schema))
-    return found
+    with catch_warnings():
+        simplefilter("ignore")  # they are of rows: a run keeps them
+        frame = applied(number, step, pl.DataFrame(schema=before.to_polars()))
+    return nw.Schema(nw.from_native(frame).schema)
 
 
 def rowwise(step: Step) -> bool:

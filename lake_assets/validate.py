@@ -31,7 +31,7 @@ from resources.errors import PermanentError
 from resources.settings import Settings
 from resources.sql import DIALECTS
 from resources.types import SIMPLE, ColumnType, parse_type
-from resources.yamlfile import Mistake, Mistakes, Place, nearest
+from resources.yamlfile import Mistake, Mistakes, Place, dotted, nearest
 
 #: Kinds of connection that hold tables.
 _TABLES = ("duckdb", "postgres", "mariadb", "hive", "hana", "sqlserver", "tibero")
@@ -165,8 +165,6 @@ def _stepped(
         yield from (_in_sql(asset, ("sql",), spec.sql, problem) for problem in problems)
         if problems:
             return
-    if any(steps.check(asset, given)):  # told by `consistency.py`
-        return
     # Only where there are steps: Arrow and Polars take 0.2 s.
     import pyarrow as pa
 
@@ -174,7 +172,9 @@ def _stepped(
 
     schema = pa.schema([(name, type_.arrow()) for name, type_ in start.items()])
     first = asset.partitions.first if asset.partitions else ""
-    yield from step_columns.check(asset, steps.calls(asset, given, first), schema)
+    faulty = steps.faulty(asset, given)  # told by `consistency.py`
+    called = steps.calls(asset, given, first, faulty)
+    yield from step_columns.check(asset, called, schema, faulty)
 
 
 def _hive_dataset(
@@ -675,7 +675,7 @@ def _in_sql(asset: Asset, place: Place, sql: str, problem: _Problem) -> Mistake:
     file = asset.pipeline.file
     line = len(sql.rstrip().split("\n")) if problem.line is None else problem.line
     at = file.block_line((*asset.place, *place), line)
-    shown = ".".join(map(str, place))
+    shown = dotted(place)
     return Mistake(file.shown, at, f"{asset.key}: {shown}: {problem.what}", problem.cure)
 
 

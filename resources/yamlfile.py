@@ -59,6 +59,20 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
+def dotted(place: Place, data: Any = None) -> str:
+    """A place as messages name it, what is in a list counted from 1: `steps.#2.trim`.
+
+    `data` tells keys that are numbers from places in a list.
+    """
+    names = []
+    for step in place:
+        counted = isinstance(step, int) and not isinstance(data, dict)
+        names.append(f"#{int(step) + 1}" if counted else str(step))
+        known = isinstance(data, dict) and step in data
+        data = data[step] if known or (isinstance(data, list) and counted) else None
+    return ".".join(names)
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'? ` where one of `allowed` is near, then the list of them (at most 20)."""
     names = sorted(set(map(str, allowed)))
@@ -292,7 +306,7 @@ class YamlFile:
     def _explain(self, model: type[BaseModel], error: ValidationError) -> Iterable[Mistake]:
         for one in error.errors(include_url=False):
             place = self._in_file(one["loc"])
-            dotted = ".".join(map(str, place)) or "the file"
+            at = dotted(place, self.data) or "the file"
             kind, message = one["type"], one["msg"]
             message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
             if kind in _WORDS:
@@ -300,19 +314,21 @@ class YamlFile:
             found = one.get("input")
             if kind == "extra_forbidden":
                 fields = _fields_at(model, one["loc"][:-1])
-                yield self.mistake(place, f"{dotted}: unknown key", nearest(str(place[-1]), fields))
+                yield self.mistake(place, f"{at}: unknown key", nearest(str(place[-1]), fields))
             elif kind == "missing":
                 name = str(one["loc"][-1])
-                yield self.mistake(place, f"{dotted}: the key {name!r} is missing", "add it here")
+                yield self.mistake(place, f"{at}: the key {name!r} is missing", "add it here")
             elif kind == "invalid_key":
-                yield self.mistake(place, f"{dotted}: a key must be text", 'put it in quotes: "1"')
+                yield self.mistake(place, f"{at}: a key must be text", 'put it in quotes: "1"')
             else:
                 # What stands under such a key may be the secret itself.
                 hidden = isinstance(found, dict | list) or place[-1:] in SECRET_PLACES
-                shown = "" if hidden else f" (found {found!r})"
+                empty = " (it is empty)" if kind in _WORDS else ""
+                told = empty if found is None else f" (found {found!r})"
+                shown = "" if hidden else told
                 allowed = re.findall(r"'([^']*)'", one.get("ctx", {}).get("expected", ""))
                 cure = nearest(str(found), allowed) if allowed and not hidden else ""
-                yield self.mistake(place, f"{dotted}: {message}{shown}", cure)
+                yield self.mistake(place, f"{at}: {message}{shown}", cure)
 
     def _in_file(self, loc: Sequence[str | int]) -> Place:
         """Pydantic's location without what is no key of the file (union tags, `[key]`)."""

@@ -135,7 +135,8 @@ def test_no_rows(tmp_path: Path) -> None:
 
 
 def test_the_columns_are_looked_at_before_the_rows(tmp_path: Path) -> None:
-    asked, _ = work(tmp_path, "steps: [{trim: {columns: nam}}]\n    columns: {id: int64}")
+    steps = "steps: [{trim: {columns: nam}}]\n    columns: {id: int64, name: string}"
+    asked, _ = work(tmp_path, steps)
     with pytest.raises(PermanentError) as caught:
         list(materialise(asked, [""]))
     line = (tmp_path / "own/pipeline.yaml").read_text().split("\n").index(

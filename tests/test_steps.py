@@ -102,7 +102,7 @@ LOADED = {
         r"""    trim(columns=null, chars=" \t\r\n\u3000\u00a0")"""
     ],
     "- trim: {columns: [customer, 3]}": [
-        "step 1, trim: columns.1: write text (found 3)\n"
+        "step 1, trim: columns.#2: write text (found 3)\n"
         r"""    trim(columns=null, chars=" \t\r\n\u3000\u00a0")"""
     ],
     "- trim: {chars: null}": [
@@ -166,7 +166,7 @@ def test_what_is_told_when_a_file_is_loaded(steps: str, told: list[str], tmp_pat
 RECORDS = {
     "- [trim]": "write a step as `- name: {parameter: value}`, or `- name` alone",
     "- 3": "write a step as `- name: {parameter: value}`, or `- name` alone (found 3)",
-    "- null": 'a step is empty; the function of the name is written "null", in quotes (found None)',
+    "- null": 'a step is empty; the function of the name is written "null", in quotes',
     "- trim:": "nothing stands below trim; without parameters write `- trim`",
     "- trim: customer": "write the parameters of trim by name: {parameter: value}",
     "- trim: {}\n  add: {}": "a step is one function, and here are trim, add: each has a dash of "
@@ -177,7 +177,7 @@ RECORDS = {
 @pytest.mark.parametrize(("steps", "told"), RECORDS.items())
 def test_what_no_step_is_like(steps: str, told: str, tmp_path: Path) -> None:
     (found,) = loaded(tmp_path, steps)
-    assert found.partition("steps.0: ")[2] == told
+    assert found.partition("steps.#1: ")[2] == told
 
 
 #: What else stands in the dataset → what the record refuses.
@@ -292,12 +292,12 @@ VALIDATED = {
     ("- trim", COLUMNS.replace("grade: string, ", "")): [
         "the column 'grade' is there after the steps, and not declared\n"
         "    declare it under `columns`, or take it out: "
-        "`- remove_attributes: {attributes: [grade]}`"
+        "`- remove_attributes: {columns: [grade]}`"
     ],
     ("- trim", COLUMNS.replace("grade:", "grad:")): [
         "the column 'grade' is there after the steps, and not declared\n"
         "    declare it under `columns`, or take it out: "
-        "`- remove_attributes: {attributes: [grade]}`",
+        "`- remove_attributes: {columns: [grade]}`",
         "the steps give no column 'grad'\n"
         "    did you mean 'grade'? allowed: amount, customer, grade, id, ordered_on",
     ],

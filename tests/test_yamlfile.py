@@ -154,7 +154,7 @@ def test_what_to_do_where_it_is_no_yaml(tmp_path: Path, text: str | bytes, cure:
         (
             "title: a\nlisted:\n  - size: 1\n  - size: 2\n    kind: huge\n",
             5,
-            "listed.1.kind: write 'small' or 'large' (found 'huge')",
+            "listed.#2.kind: write 'small' or 'large' (found 'huge')",
             "allowed: large, small",
         ),
         (

@@ -48,7 +48,7 @@ def preps_command(name: str | None, docs: Path | None, as_json: bool) -> None:
     elif name in known:
         _show(known[name], as_json)
     else:
-        raise UsageError(f"There is no prep function {name!r}; {near(name, known)}.")
+        raise UsageError(f"There is no prep function {name!r}; {near(name)}.")
 
 
 def _list(preps: list[Prep], as_json: bool) -> None:

@@ -7,6 +7,8 @@ RapidMiner's operators; `lake preps` lists them.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from lake_assets.preps.columns import (
     add_column,
     remove_attributes,
@@ -70,6 +72,9 @@ from lake_assets.preps.text import (
     trim,
 )
 
+if TYPE_CHECKING:
+    from lake_assets.xforms.null import null as null
+
 __all__ = [
     "CATALOGUE",
     "Prep",
@@ -101,6 +106,7 @@ __all__ = [
     "nominal_to_date",
     "nominal_to_numeric",
     "nominal_to_text",
+    "null",
     "numeric_to_binominal",
     "numeric_to_binominal_mapping",
     "numeric_to_date",
@@ -127,3 +133,12 @@ __all__ = [
     "trim",
     "week_of_month",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`null` too, which is a transform beside them and made of their parts."""
+    if name == "null":
+        from lake_assets.xforms.null import null
+
+        return null
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

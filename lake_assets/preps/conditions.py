@@ -13,13 +13,14 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from lake_assets.preps import typed
-from lake_assets.preps.fences import literal, missing, one_row
+from lake_assets.preps.fences import literal, missing, one_row, unsigned
 from lake_assets.preps.prep import Frame, PrepError
 from lake_assets.preps.regex import portable
 from lake_assets.preps.selectors import is_date, is_nominal, is_number, known, type_name
@@ -43,27 +44,33 @@ class Condition:
     value: Any = None
 
 
+#: How conditions are written.
+WRITTEN = "write each as a list of column, operator and value: [[금액, ge, 100]]"
+
+
 def given(function: str, filters: Sequence[Any]) -> list[Condition]:
     """Filters as parameters have them: each a list of column, operator and, mostly, value."""
-    found = []
-    for one in filters:
-        if isinstance(one, str) or len(one) not in (2, 3):
-            raise PrepError(
-                f"{function}: {one!r} in filters is no condition. Write each as a list of column, "
-                "operator and value: ['금액', 'ge', 100]."
-            )
-        column, name, *value = one
-        if name not in OPERATORS:
-            near = difflib.get_close_matches(str(name), OPERATORS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise PrepError(
-                f"{function}: there is no operator {name!r}.{hint} Allowed: {', '.join(OPERATORS)}."
-            )
-        if bool(value) == (name in _MISSING) or value == [None]:
-            wants = "no value" if name in _MISSING else "a value; what is missing, is_missing finds"
-            raise PrepError(f"{function}: column {column!r}: {name} takes {wants}.")
-        found.append(Condition(column, name, *value))
-    return found
+    wrong = next(filter(None, map(mistake_in, filters)), None)
+    if wrong:
+        raise PrepError(f"{function}: filters: {wrong}.")
+    return [Condition(*one) for one in filters]
+
+
+def mistake_in(one: object) -> str | None:
+    """What is wrong with a condition, whatever columns there are."""
+    if isinstance(one, str) or not isinstance(one, Sequence) or len(one) not in (2, 3):
+        return f"{one!r} is no condition; {WRITTEN}"
+    column, name, *value = one
+    if name not in OPERATORS:
+        meant = _MEANT.get(str(name).strip().lower())
+        near = difflib.get_close_matches(str(name), OPERATORS, 1)
+        meant = meant or (repr(near[0]) if near else None)
+        hint = f" (did you mean {meant}?)" if meant else ""
+        return f"there is no operator {name!r}{hint}; allowed: {', '.join(OPERATORS)}"
+    if bool(value) == (name in _MISSING) or value == [None]:
+        wants = "no value" if name in _MISSING else "a value; what is missing, is_missing finds"
+        return f"column {column!r}: {name} takes {wants}"
+    return None
 
 
 def holds(
@@ -87,7 +94,14 @@ def _expression(function: str, frame: Frame, dtype: Any, one: Condition) -> nw.E
     allowed = _allowed(dtype)
     if one.operator not in allowed:
         told = ", ".join((*allowed, *_MISSING))
-        raise PrepError(f"{where} is {type_name(dtype)}: {one.operator} is none of its: {told}.")
+        cure = ""
+        if one.operator in _COMPARED and is_nominal(dtype):
+            cure = " Make dates of it first by nominal_to_date, numbers by parse_number."
+            if one.operator in ("eq", "ne"):
+                cure = f" Did you mean {'equals' if one.operator == 'eq' else 'does_not_equal'!r}?"
+        raise PrepError(
+            f"{where} is {type_name(dtype)}: {one.operator} is none of its: {told}.{cure}"
+        )
     if one.operator in _COMPARED:
         return _compared(where, frame, dtype, one)
     return _found(function, where, frame, dtype, one)
@@ -110,14 +124,14 @@ def _compared(where: str, frame: Frame, dtype: Any, one: Condition) -> nw.Expr:
         return ~equal.fill_null(False)
     column, counted = nw.col(one.column), typed.exact(dtype) if is_number(dtype) else None
     if counted is not None:
-        return _compared_exactly(
-            column, counted, one.operator, typed.units(where, counted, one.value)
-        )
+        amount = typed.units(where, counted, one.value)
+        return _compared_exactly(column, counted, one.operator, amount, dtype)
     compare = getattr(operator, one.operator)
     if is_date(dtype):
         moment = literal(frame, typed.moment(where, dtype, one.value))
         return compare(column, moment)  # type: ignore[no-any-return]
-    bound = typed.real(where, one.value)
+    bound = typed.real(where, one.value, dtype)
+    column = column.cast(nw.Float64) if isinstance(dtype, nw.Float32) else column
     # NaN is the greatest number to Polars, DuckDB and Spark, and compares with none to the others.
     if one.operator in ("gt", "ge") and not _compares_as_ieee(frame):
         return column.is_between(bound, math.inf, "both" if one.operator == "ge" else "right")
@@ -129,23 +143,31 @@ def _compares_as_ieee(frame: Frame) -> bool:
 
 
 def _compared_exactly(
-    column: nw.Expr, counted: typed.Exact, name: str, amount: Fraction
+    column: nw.Expr,
+    counted: typed.Exact,
+    name: str,
+    amount: Fraction,
+    dtype: Any,
 ) -> nw.Expr:
     """Against the nearest numbers that the column can hold, so that no engine goes by floats."""
-    low, high = counted.literal(counted.low), counted.literal(counted.high)
+
+    def literal_of(units: int) -> nw.Expr | int | Decimal:
+        return unsigned(units) if isinstance(dtype, nw.UInt64) else counted.literal(units)
+
+    low, high = literal_of(counted.low), literal_of(counted.high)
     if name == "eq":
         if amount.denominator != 1 or not counted.low <= amount <= counted.high:
             return column < low
-        return column == counted.literal(int(amount))
+        return column == literal_of(int(amount))
     if name in ("lt", "le"):
         most = math.ceil(amount) - 1 if name == "lt" else math.floor(amount)
         if most < counted.low:
             return column < low
-        return column <= counted.literal(min(most, counted.high))
+        return column <= literal_of(min(most, counted.high))
     least = math.floor(amount) + 1 if name == "gt" else math.ceil(amount)
     if least > counted.high:
         return column > high
-    return column >= counted.literal(max(least, counted.low))
+    return column >= literal_of(max(least, counted.low))
 
 
 # -- texts, categories, true and false
@@ -236,6 +258,20 @@ _SIGNS = {
     "<=": "le",
     ">": "gt",
     ">=": "ge",
+}
+#: What an operator is called elsewhere → what is meant. Texts are not compared by eq.
+_MEANT = {
+    **{sign: repr(name) for sign, name in _SIGNS.items()},
+    **dict.fromkeys(("=", "=="), "'eq', or of texts 'equals'"),
+    **dict.fromkeys(("!=", "<>"), "'ne', or of texts 'does_not_equal'"),
+    "gte": "'ge'",
+    "lte": "'le'",
+    "in": "'is_in'",
+    "not in": "'is_not_in'",
+    "like": "'contains', 'starts_with' or 'matches'",
+    "between": "'ge' and 'le', a condition each",
+    "is null": "'is_missing'",
+    "is not null": "'is_not_missing'",
 }
 _NUMERIC = re.compile(r"(==?|!=|<>|<=?|>=?)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)")
 

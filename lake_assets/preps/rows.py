@@ -103,6 +103,8 @@ def filter_examples(
         ("expression", expression, "expression"),
     ):
         if bool(value) != (condition_class == of):
+            if expression and not filters and condition_class == "custom_filters":
+                raise PrepError(f"{name}: for an expression set condition_class: expression.")
             wants = "is not used" if value else "is missing"
             raise PrepError(
                 f"{name}: condition_class is {condition_class!r}, and {parameter} {wants}: it "
@@ -185,6 +187,13 @@ def shuffle(
 
 # -- sample
 
+#: Kind of sample → the parameter that says how much.
+_AMOUNTS = {
+    "absolute": "sample_size",
+    "relative": "sample_ratio",
+    "probability": "sample_probability",
+}
+
 
 def _sampling(params: Mapping[str, Any], before: nw.Schema, after: nw.Schema) -> Effect:
     label = params["label"] if params["balance_data"] else None
@@ -196,9 +205,9 @@ def sample(
     df: Frame,
     sample: SampleKind = "absolute",
     *,
-    sample_size: int = 100,
-    sample_ratio: float = 0.1,
-    sample_probability: float = 0.1,
+    sample_size: int | None = None,
+    sample_ratio: float | None = None,
+    sample_probability: float | None = None,
     balance_data: bool = False,
     label: str | None = None,
     sample_size_per_class: Mapping[Any, int] | None = None,
@@ -209,13 +218,15 @@ def sample(
 ) -> Frame:
     """Draw rows at random, none twice, in their order; the same for the same seed and rows.
 
-    `sample`: `absolute` draws `sample_size` rows, `relative` the share `sample_ratio` of them
-    rounded down, `probability` each row with `sample_probability`. With `balance_data` each class
-    of the nominal column `label` is drawn by itself, as many as `sample_size_per_class` (or the
-    like) says; classes that it does not list give no rows. `use_local_random_seed`: draw by
-    `local_random_seed`, else by 2001. Of an empty frame nothing is drawn.
+    `sample`: `absolute` draws `sample_size` rows (100), `relative` the share `sample_ratio` (0.1)
+    of them rounded down, `probability` each row with `sample_probability` (0.1). With
+    `balance_data` each class of the nominal column `label` is drawn by itself, as many as
+    `sample_size_per_class` (or the like) says; classes that it does not list give no rows.
+    `use_local_random_seed`: draw by `local_random_seed`, else by 2001. Of an empty frame nothing is
+    drawn.
 
-    More rows than there are, and a share beyond 0 to 1, is a PrepError.
+    More rows than there are, a share beyond 0 to 1, and a parameter of another kind of sample is a
+    PrepError.
     Source: RapidMiner's *Sample* (blending/examples/sampling/sample).
 
     >>> import polars as pl
@@ -224,18 +235,21 @@ def sample(
     """
     one_of("sample", "sample", sample, ("absolute", "relative", "probability"))
     seed = seed_of("sample", use_local_random_seed, local_random_seed)
-    whole, per_class, parameter = {
-        "absolute": (sample_size, sample_size_per_class, "sample_size"),
-        "relative": (sample_ratio, sample_ratio_per_class, "sample_ratio"),
-        "probability": (
-            sample_probability,
-            sample_probability_per_class,
-            "sample_probability",
-        ),
-    }[sample]
+    shares: dict[str, tuple[float | None, float, Mapping[Any, float] | None]] = {
+        "absolute": (sample_size, 100, sample_size_per_class),
+        "relative": (sample_ratio, 0.1, sample_ratio_per_class),
+        "probability": (sample_probability, 0.1, sample_probability_per_class),
+    }
+    for kind, (given, _, by_class) in shares.items():
+        _used(_AMOUNTS[kind], given, sample, kind, balance_data, of_classes=False)
+        _used(f"{_AMOUNTS[kind]}_per_class", by_class, sample, kind, balance_data, of_classes=True)
+    _used("label", label, sample, sample, balance_data, of_classes=True)
+    parameter, (given, default, per_class) = _AMOUNTS[sample], shares[sample]
     if not balance_data:
         there = order.count(df)
-        size = _size(sample, parameter, whole, there, seed, "there are")
+        size = _size(
+            sample, parameter, default if given is None else given, there, seed, "there are"
+        )
         return order.drawn(df, [{None: (0, size)}], seed)[0]
     if label is None or per_class is None:
         lacks = "label" if label is None else f"{parameter}_per_class"
@@ -248,6 +262,21 @@ def sample(
         if one in per_class
     }
     return order.drawn(df, [cut], seed, label)[0]
+
+
+def _used(
+    parameter: str, value: object, sample: str, kind: str, balanced: bool, *, of_classes: bool
+) -> None:
+    """PrepError where a parameter is given that the kind of sample does not look at."""
+    if value is None or (kind == sample and balanced == of_classes):
+        return
+    if kind != sample:
+        why = f"sample is {sample!r}, and {parameter} is not used: it belongs to {kind!r}."
+    elif of_classes:
+        why = f"{parameter} is not used: it belongs to balance_data, set to true."
+    else:
+        why = f"{parameter} is not used with balance_data: write {parameter}_per_class."
+    raise PrepError(f"sample: {why}")
 
 
 def _size(kind: SampleKind, parameter: str, wanted: float, there: int, seed: int, told: str) -> int:

@@ -139,20 +139,34 @@ def _resolved(
     return [name for name in schema if name in wanted]
 
 
+class NoColumn(PrepError):
+    """Columns that are not there, each with the nearest that is (or None)."""
+
+    def __init__(self, function: str, schema: Mapping[str, Any], lacking: Sequence[str]) -> None:
+        # By letters, not syllables: of 도시 and 도서 half the syllables differ, one letter in four.
+        there = {unicodedata.normalize("NFD", name): name for name in schema}
+        self.function, self.there, self.near = function, list(schema), dict[str, str | None]()
+        for name in lacking:
+            near = difflib.get_close_matches(unicodedata.normalize("NFD", str(name)), there, 1)
+            self.near[name] = there[near[0]] if near else None
+        super().__init__(self.told({}))
+
+    def told(self, why: Mapping[str, str]) -> str:
+        """The message; `why` a column is not there stands in the place of the nearest."""
+        hints = {name: f"did you mean {near!r}?" for name, near in self.near.items() if near}
+        hints |= why
+        each = [f"{n!r}" + (f" ({hints[n]})" if n in hints else "") for n in self.near]
+        return (
+            f"{self.function}: there is no column {', '.join(each)}. There are: "
+            f"{', '.join(self.there)}."
+        )
+
+
 def known(function: str, schema: Mapping[str, Any], columns: Sequence[str]) -> None:
-    """PrepError that names each of `columns` that is not there, with the nearest that is."""
+    """NoColumn of those of `columns` that are not there."""
     lacking = [name for name in dict.fromkeys(columns) if name not in schema]
-    if not lacking:
-        return
-    # By letters, not syllables: of 도시 and 도서 half the syllables differ, one letter in four.
-    there = {unicodedata.normalize("NFD", name): name for name in schema}
-    told = []
-    for name in lacking:
-        near = difflib.get_close_matches(unicodedata.normalize("NFD", str(name)), there, 1)
-        told.append(f"{name!r}" + (f" (did you mean {there[near[0]]!r}?)" if near else ""))
-    raise PrepError(
-        f"{function}: there is no column {', '.join(told)}. There are: {', '.join(schema)}."
-    )
+    if lacking:
+        raise NoColumn(function, schema, lacking)
 
 
 def selector_of(function: str, keys: Mapping[str, Any]) -> Selector:
@@ -176,7 +190,10 @@ def _selected(
         raise PrepError(f"{function}: a selector has one rule, not {' and '.join(given)}.")
     found = _RULES[given[0]](function, frame, schema, selector) if given else set(schema)
     for text in _listed(selector.except_):
-        found = found - ({text} if text in schema else _matching(function, schema, text))
+        out = {text} if text in schema else _matching(function, schema, text)
+        if not out and text.isidentifier() and selector.on_missing_column == "error":
+            known(function, schema, [text])
+        found = found - out
     return [name for name in schema if (name in found) != selector.invert]
 
 

@@ -474,6 +474,8 @@ def per_class(**params: Any) -> dict[str, Any]:
     return {"balance_data": True, "label": "등급", **params}
 
 
+IS_OF_RELATIVE = "sample is 'absolute', and sample_ratio is not used: it belongs to 'relative'."
+
 SAMPLES = [
     Case("sample", "absolute", FIVE, {"sample_size": 2}, check=drawn(2)),
     Case("sample", "none", FIVE, {"sample_size": 0}, rows_of(FIVE)),
@@ -567,6 +569,28 @@ SAMPLES = [
         refused("1.5"),
     ),
     Case("sample", "no kind", FIVE, {"sample": "relativ"}, refused("'relativ'", "'relative'")),
+    Case("sample", "a ratio by itself", FIVE, {"sample_ratio": 0.1}, refused(IS_OF_RELATIVE)),
+    Case(
+        "sample",
+        "a size of relative",
+        FIVE,
+        {"sample": "relative", "sample_size": 7},
+        refused("sample is 'relative', and sample_size is not used: it belongs to 'absolute'."),
+    ),
+    Case(
+        "sample",
+        "sizes of classes without balance_data",
+        CLASSES,
+        {"sample_size_per_class": {"A": 1}},
+        refused("sample_size_per_class is not used: it belongs to balance_data, set to true."),
+    ),
+    Case(
+        "sample",
+        "a size beside those of classes",
+        CLASSES,
+        per_class(sample_size=3, sample_size_per_class={"A": 1}),
+        refused("sample_size is not used with balance_data: write sample_size_per_class."),
+    ),
     Case(
         "sample",
         "a seed that is not used",
