@@ -47,6 +47,22 @@ def with_local(frame: Frame, column: str, into: str, tz: str) -> Frame:
     )
 
 
+def with_time_texts(frame: Frame, column: str, into: str) -> Frame:
+    """Wall times as text, `2025-07-01 15:30:00` and what there is of a fraction (`.25`); instants
+    as those of UTC, with a Z.
+
+    A cast writes all digits of the column's unit on Polars and Arrow, and an instant as the
+    session's wall time on DuckDB and Spark, +00:00 on Polars.
+    """
+    zoned = frame.collect_schema()[column].time_zone  # type: ignore[attr-defined]
+    if zoned:
+        frame = with_local(frame, column, into, "UTC")
+    text = nw.col(into if zoned else column).cast(nw.Datetime("us")).cast(nw.String)
+    if not (frame.implementation.is_duckdb() or frame.implementation.is_spark_like()):
+        text = text.str.strip_chars_end("0").str.strip_chars_end(".")
+    return frame.with_columns((nw.concat_str(text, nw.lit("Z")) if zoned else text).alias(into))
+
+
 def with_instants(frame: Frame, column: str, into: str, tz: str) -> Frame:
     """Wall times of a zone as instants, null where daylight saving left the time out.
 

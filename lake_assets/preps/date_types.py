@@ -76,7 +76,8 @@ def numeric_to_date(
         frame = whole_numbers(frame.with_columns(nw.col(name).alias(number)), [number])
         whole = nw.col(number)
         if as_dates:
-            same = nw.col(name) == whole  # a fraction is no date
+            exact = schema[column].is_integer()
+            same = ~whole.is_null() if exact else nw.col(name) == whole  # a fraction is no date
             frame = frame.with_columns(_epoch_day_of_digits(whole, same).alias(number))
             frame = with_dates(frame, number, moment)
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import narwhals.stable.v2 as nw
@@ -92,6 +93,11 @@ def literal(frame: Frame, value: Any) -> nw.Expr:
     ):
         return nw.lit(value.isoformat()).cast(nw.Datetime("us"))
     return nw.lit(value)
+
+
+def unsigned(number: int) -> nw.Expr:
+    """A number as UInt64. To PyArrow an int is an int64, and takes such a column for one, too."""
+    return nw.lit(Decimal(number), nw.UInt64)
 
 
 def one_row(frame: Frame, aggregates: Mapping[str, nw.Expr]) -> dict[str, Any]:
@@ -212,8 +218,15 @@ def whole_numbers(frame: Frame, names: Sequence[str], how: How = "cut") -> Frame
     return changed(
         frame,
         *(_whole_floats(nw.col(name), how).alias(name) for name in floats),
-        *(nw.col(name).cast(nw.Int64) for name in others),
+        *(_signed(name, schema[name]) for name in others),
     )
+
+
+def _signed(name: str, dtype: Any) -> nw.Expr:
+    column = nw.col(name)
+    if isinstance(dtype, nw.UInt64):
+        column = nw.when(column <= unsigned(2**63 - 1)).then(column)
+    return column.cast(nw.Int64).alias(name)
 
 
 def reals(frame: Frame, names: Sequence[str]) -> Frame:

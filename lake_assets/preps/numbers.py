@@ -22,10 +22,12 @@ from lake_assets.preps.fences import (
     present,
     reals,
     texts,
+    unsigned,
     whole_numbers,
 )
 from lake_assets.preps.prep import Frame, PrepError, prep
 from lake_assets.preps.selectors import Columns, chosen
+from lake_assets.preps.typed import single
 
 Number: TypeAlias = int | float | Decimal
 
@@ -209,10 +211,16 @@ def _mapped(
     def labelled(name: str, dtype: Any) -> nw.Expr:
         column = present(name, dtype)
         # -0.0 + 0 is 0.0: PyArrow's look-up holds the two apart.
-        looked_up = column + 0 if dtype.is_float() else column
+        wide = column.cast(nw.Float64) if isinstance(dtype, nw.Float32) else column
+        looked_up = wide + 0 if dtype.is_float() else column
         own = {_own(number, dtype): label for number, label in numbers.items()}
         own.pop(None, None)
-        if own:
+        if isinstance(dtype, nw.UInt64):  # beyond int64, which is what lists of ints are to PyArrow
+            found = nw.lit(default, nw.String)
+            for number, label in own.items():
+                here = column != unsigned(number)
+                found = nw.when(here).then(found).otherwise(nw.lit(label, nw.String))
+        elif own:
             found = looked_up.replace_strict(
                 list(own), list(own.values()), default=default, return_dtype=nw.String
             )
@@ -253,7 +261,7 @@ def _exact(function: str, parameter: str, number: Number | str) -> Decimal:
 def _own(number: Decimal, dtype: Any) -> Any:
     """The number in the column's type, None where the type does not have it."""
     if dtype.is_float():
-        near = float(number)
+        near = _real(number, dtype)
         # 2^53 + 1 is no real number; 0.1 is the real number that is written so.
         lacking = number == number.to_integral_value() and Decimal(near) != number
         return None if lacking else near
@@ -265,6 +273,10 @@ def _own(number: Decimal, dtype: Any) -> Any:
     return _steps(int(steps), dtype) if fits else None
 
 
+def _real(number: Decimal, dtype: Any) -> float:
+    return single(float(number)) if isinstance(dtype, nw.Float32) else float(number)
+
+
 def _outside(df: Frame, name: str, dtype: Any, low: Decimal, high: Decimal) -> Any:
     """An expression, or of an eager frame without NaN a series: on pandas it takes a tenth less."""
     eager = isinstance(df, nw.DataFrame)
@@ -272,7 +284,8 @@ def _outside(df: Frame, name: str, dtype: Any, low: Decimal, high: Decimal) -> A
     if may_be_nan(df, name):
         column = present(name, dtype)
     if dtype.is_float():
-        return (column < float(low)) | (column > float(high))
+        column = column.cast(nw.Float64) if isinstance(dtype, nw.Float32) else column
+        return (column < _real(low, dtype)) | (column > _real(high, dtype))
     scale, lowest, highest = _grid(dtype)
     # Ends beyond the type, infinite ones too, are brought to where no value of it is.
     beyond = Decimal(f"1E{1 + len(str(highest))}")
@@ -281,6 +294,8 @@ def _outside(df: Frame, name: str, dtype: Any, low: Decimal, high: Decimal) -> A
     last = min(math.floor(Fraction(high) * 10**scale), highest)
     if first > last:
         return nw.when(~nw.col(name).is_null()).then(nw.lit(True))
+    if isinstance(dtype, nw.UInt64):
+        return (nw.col(name) < unsigned(first)) | (nw.col(name) > unsigned(last))
     return (column < _steps(first, dtype)) | (column > _steps(last, dtype))
 
 

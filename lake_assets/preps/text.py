@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 import narwhals.stable.v2 as nw
 
 from lake_assets.edge import Edge, Effect, Kind
-from lake_assets.preps.fences import texts
+from lake_assets.preps.date_engines import with_time_texts
+from lake_assets.preps.fences import changed, texts
 from lake_assets.preps.parts import (
     Pattern,
     counted,
@@ -262,15 +263,17 @@ def add(df: Frame, column: str, new_value: str) -> Frame:
     return with_category(df, column, new_value)
 
 
-@prep(effect=lambda params, before, after: _effect_of_columns(params, after))
+@prep(effect=lambda params, before, after: _effect_of_columns(params, after), version=2)
 def merge_columns(
     df: Frame, first: str, second: str, *, separator: str = "_", trim_values: bool = False
 ) -> Frame:
     """Join the texts of two columns into a new one, named `<first><separator><second>`.
 
     `first`, `second`: columns of any type, which stay; numbers are the shortest text that reads
-    back the same, dates are `2025-07-01`. `separator` stands between names and between values.
-    `trim_values`: take blanks off both ends of each value first. Missing if either is missing.
+    back the same, dates are `2025-07-01`, wall times `2025-07-01 15:30:00` (with a fraction where
+    there is one: `.25`), instants UTC's wall time with a Z: `2025-07-01 06:30:00Z`. `separator`
+    stands between names and between values. `trim_values`: take blanks off both ends of each
+    value first. Missing if either is missing.
 
     Errors: a column of the new name exists.
     Source: RapidMiner's *Generate Concatenation* (blending/attributes/generation).
@@ -287,7 +290,11 @@ def merge_columns(
             f"merge_columns: there is a column {new!r} already. Rename it, or set separator."
         )
     twins = {f"{NO_VALUE}1": first, f"{NO_VALUE}2": second}
-    twinned = df.with_columns(nw.col(name).alias(twin) for twin, name in twins.items())
+    times = {twin: name for twin, name in twins.items() if isinstance(schema[name], nw.Datetime)}
+    others = [nw.col(name).alias(twin) for twin, name in twins.items() if twin not in times]
+    twinned = changed(df, *others)
+    for twin, name in times.items():
+        twinned = with_time_texts(twinned, name, twin)
     nominal = [twin for twin, name in twins.items() if is_nominal(schema[name])]
     joined = texts(with_texts(twinned, nominal), [twin for twin in twins if twin not in nominal])
     values = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import struct
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
@@ -64,12 +65,24 @@ def units(where: str, counted: Exact, value: Any) -> Fraction:
     return whole * int(10**counted.scale)
 
 
-def real(where: str, value: Any) -> float:
-    """A number as a float; beyond them it is infinite."""
+def real(where: str, value: Any, dtype: Any = None) -> float:
+    """A number as a float, of a Float32 column as one of those; beyond them it is infinite."""
     try:
-        return float(_number(where, value))
+        found = float(_number(where, value))
     except OverflowError:
         return math.copysign(math.inf, value)
+    return single(found) if isinstance(dtype, nw.Float32) else found
+
+
+def single(number: float) -> float:
+    """The nearest number of 32 bits (0.1 is 0.10000000149…), beyond them the number itself.
+
+    Beside a Float32 column Polars makes one of a literal, and the others compare by 64 bits.
+    """
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", number))[0])
+    except OverflowError:
+        return number
 
 
 def _number(where: str, value: Any) -> int | float | Decimal:
@@ -145,10 +158,10 @@ def fitting(where: str, dtype: Any, value: Any) -> Any:
     if counted is not None:
         amount = units(where, counted, value)
         if amount.denominator != 1 or not counted.low <= amount <= counted.high:
-            raise PrepError(f"{where} is {dtype}, which cannot hold {value!r}.")
+            raise PrepError(f"{where} is {_told(dtype)}, which cannot hold {value!r}.")
         return counted.literal(int(amount))
     if is_number(dtype):
-        return real(where, value)
+        return real(where, value, dtype)
     if is_date(dtype):
         return moment(where, dtype, value)
     if isinstance(dtype, nw.Boolean):
@@ -156,6 +169,13 @@ def fitting(where: str, dtype: Any, value: Any) -> Any:
     if is_nominal(dtype):
         return word(where, value)
     raise PrepError(f"{where} is {type_name(dtype)}: there is no value for it.")
+
+
+def _told(dtype: Any) -> str:
+    """The type with what it can hold."""
+    if isinstance(dtype, nw.Decimal):
+        return f"decimal({dtype.precision}, {dtype.scale})"
+    return f"{type_name(dtype)} ({str(dtype).lower()})"
 
 
 def plain(value: Any) -> Any:

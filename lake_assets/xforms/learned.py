@@ -93,6 +93,10 @@ def _sums(frame: Frame, dtype: Any, name: str) -> tuple[Ask, Ask, Ask]:
         if wide(frame[name]).is_between(-most, most).all():
             return _count, lambda one: wide(one).sum(), _nothing
 
+    if dtype == nw.UInt64 and isinstance(frame, nw.DataFrame):
+        halves_of = _unsigned_halves(frame[name].to_arrow())
+        return _count, lambda _: halves_of[0], lambda _: halves_of[1]
+
     def high(one: Any) -> Any:
         halves = wide(one) // _HALF
         # Spark divides as floats, and so rounds the greatest one up.
@@ -102,6 +106,16 @@ def _sums(frame: Frame, dtype: Any, name: str) -> tuple[Ask, Ask, Ask]:
         return wide(one) - high(one) * _HALF
 
     return _count, lambda one: low(one).sum(), lambda one: high(one).sum()
+
+
+def _unsigned_halves(array: Any) -> tuple[int, int]:
+    """The sums of the lower and the higher 32 bits; to PyArrow an int beside UInt64 is int64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    bits, mask = pa.scalar(32, pa.uint64()), pa.scalar(_HALF - 1, pa.uint64())
+    low, high = pc.bit_wise_and(array, mask), pc.shift_right(array, bits)
+    return pc.sum(low).as_py() or 0, pc.sum(high).as_py() or 0
 
 
 def _count(one: Any) -> Any:

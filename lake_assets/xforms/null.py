@@ -17,7 +17,7 @@ import narwhals.stable.v2 as nw
 
 from lake_assets.edge import Edge, Effect
 from lake_assets.preps import order, typed
-from lake_assets.preps.fences import literal, missing, present, without_nan
+from lake_assets.preps.fences import literal, missing, present, unsigned, without_nan
 from lake_assets.preps.prep import CATALOGUE, Frame, PrepError, prep
 from lake_assets.preps.selectors import Columns, chosen, is_date, is_number, type_name
 from lake_assets.preps.values import one_of, with_categories, with_texts
@@ -174,11 +174,13 @@ def _filled_column(clean: Frame, name: str, dtype: Any, value: Any) -> Any:
     """A series of an eager frame, on pandas a fifth less than an expression; else an expression."""
     if isinstance(dtype, nw.Datetime) and clean.implementation.is_spark_like():
         return nw.when(~nw.col(name).is_null()).then(nw.col(name)).otherwise(literal(clean, value))
+    if isinstance(dtype, nw.UInt64):
+        return nw.when(~nw.col(name).is_null()).then(nw.col(name)).otherwise(unsigned(value))
     eager = isinstance(clean, nw.DataFrame)
     column: Any = clean[name] if eager else present(name, dtype)
     filled = column.fill_null(value)
-    # To Polars the result of two decimals has 38 digits.
-    return filled.cast(dtype) if isinstance(dtype, nw.Decimal) else filled
+    # To Polars the result of two decimals has 38 digits, to DuckDB and Spark a literal has 64 bits.
+    return filled.cast(dtype) if isinstance(dtype, nw.Decimal | nw.Float32) else filled
 
 
 def _from_neighbours(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.preps.table import Case, boolean, category, day, f64, i64, refused, text
+from tests.preps.table import Case, boolean, category, day, f64, i64, instant, refused, stamp, text
 
 
 def _trim(name: str, given: Any, expect: Any, **params: Any) -> Case:
@@ -459,6 +459,25 @@ MERGE_COLUMNS = [
     _joined(
         "truth", boolean(True, False, None), text("x", "y", "z"), text("true_x", "false_y", None)
     ),
+    _joined(
+        "wall times, with a fraction where there is one",
+        stamp("2025-07-01T15:30:00", "2025-07-01T15:30:00.250000", "0001-01-01T00:00:00", None),
+        text("x", "x", "x", "x"),
+        text("2025-07-01 15:30:00_x", "2025-07-01 15:30:00.25_x", "0001-01-01 00:00:00_x", None),
+    ),
+    _joined(
+        "instants are UTC's, with a Z",
+        instant("2025-07-01T15:30:00+00:00", "2025-07-01T00:00:00.000010+09:00", None),
+        text("x", "x", "x"),
+        text("2025-07-01 15:30:00Z_x", "2025-06-30 15:00:00.00001Z_x", None),
+    ),
+    _joined(
+        "two of times",
+        instant("2025-07-01T15:30:00+00:00"),
+        stamp("2025-07-01T15:30:10"),
+        text("2025-07-01 15:30:00Z_2025-07-01 15:30:10"),
+    ),
+    _joined("instants, empty", instant(), stamp(), text()),
     _joined("category", category("x", "y"), category("1", None), text("x_1", None)),
     _joined("empty", text(), i64(), text()),
     Case(
