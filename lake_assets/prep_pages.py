@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+import lake_assets.preps
 from lake_assets import step_params
 from lake_assets.preps import Prep, Selector, fit
 
@@ -24,16 +25,28 @@ MARK = "<!-- below: lake preps --docs -->"
 
 
 def shown(prep: Prep) -> str:
-    """The signature in the words of YAML; of what is no step in Python's."""
-    if prep.step:
-        return step_params.signature(prep)
-    told = [
-        one.name
-        if one.default is one.empty or callable(one.default)
-        else f"{one.name}={one.default!r}"
-        for one in inspect.signature(prep.function).parameters.values()
-    ]
+    """The signature as Python calls it: what stands behind `*` is given by name alone."""
+    told = []
+    for one in inspect.signature(prep.function).parameters.values():
+        if one.kind is one.KEYWORD_ONLY and "*" not in told:
+            told.append("*")
+        plain = one.default is one.empty or callable(one.default)
+        told.append(one.name if plain else f"{one.name}={one.default!r}")
     return f"{prep.name}({', '.join(told)})"
+
+
+#: What `columns` may be, of each function that takes them.
+SELECTOR = (
+    "Columns are a name, a list of names, or a selector: {value_type: numeric} (integer, real, "
+    "nominal, binominal, date, date_time), {regular_expression: 'amt_.*'} or {subset: [a, b]}, "
+    "with `except` and `invert` beside them; in Python a dict of the same, or Selector(...)."
+)
+
+
+def takes_selector(prep: Prep) -> bool:
+    return prep.step and any(
+        step_params.takes_selector(prep, name) for name in step_params.parameters(prep)
+    )
 
 
 def line(prep: Prep) -> str:
@@ -48,15 +61,31 @@ def text(prep: Prep) -> str:
 
 
 def example(prep: Prep) -> str:
-    """The worked example, as in a Python session."""
+    """The worked example as in a Python session, with the imports that it needs."""
     parts = doctest.DocTestParser().parse(inspect.cleandoc(prep.function.__doc__ or ""))
-    lines = []
-    for part in parts:
-        if isinstance(part, doctest.Example):
-            first, *more = part.source.rstrip("\n").split("\n")
-            lines += [f">>> {first}", *(f"... {one}" for one in more)]
-            lines += part.want.rstrip("\n").split("\n") if part.want else []
+    examples = [part for part in parts if isinstance(part, doctest.Example)]
+    lines = [f">>> {one}" for one in _imports(prep, "".join(one.source for one in examples))]
+    for part in examples:
+        first, *more = part.source.rstrip("\n").split("\n")
+        lines += [f">>> {first}", *(f"... {one}" for one in more)]
+        lines += part.want.rstrip("\n").split("\n") if part.want else []
     return "\n".join(lines)
+
+
+def _imports(prep: Prep, source: str) -> Iterator[str]:
+    """Imports of the names that an example uses and its docstring's module has."""
+    nodes = list(ast.walk(ast.parse(source)))
+    used = {one.id for one in nodes if isinstance(one, ast.Name)}
+    made = {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    made |= {alias.asname or alias.name for one in nodes for alias in getattr(one, "names", ())}
+    module = vars(sys.modules[prep.function.__module__])
+    for name in sorted((used - made) & module.keys()):
+        value = module[name]
+        public = getattr(lake_assets.preps, name, None) is value
+        if inspect.ismodule(value):
+            yield f"import {value.__name__} as {name}"
+        else:
+            yield f"from {'lake_assets.preps' if public else value.__module__} import {name}"
 
 
 def step(prep: Prep) -> str:
@@ -181,6 +210,8 @@ def _page(family: str, of: Sequence[Prep]) -> Iterator[str]:
         yield f"## {prep.name}"
         yield f"`{shown(prep)}`"
         yield text(prep)
+        if takes_selector(prep):
+            yield SELECTOR
         if example(prep):
             yield f"```python\n{example(prep)}\n```"
         if step(prep):

@@ -84,7 +84,10 @@ def _show(prep: Prep, as_json: bool) -> None:
         }
         say_json(_short(prep) | more)
         return
-    parts = [prep_pages.shown(prep), prep_pages.text(prep), prep_pages.example(prep)]
+    parts = [prep_pages.shown(prep), prep_pages.text(prep)]
+    if prep_pages.takes_selector(prep):
+        parts.append(prep_pages.SELECTOR)
+    parts.append(prep_pages.example(prep))
     if prep_pages.step(prep):
         parts.append(f"In a pipeline file, below `steps:`\n\n{prep_pages.step(prep)}")
     elif not prep.step:

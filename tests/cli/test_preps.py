@@ -6,6 +6,7 @@ Here: `lake_assets/cli/preps.py` and `prep_pages.py`. Not here: whether the exam
 
 from __future__ import annotations
 
+import doctest
 import json
 import shutil
 from pathlib import Path
@@ -46,9 +47,11 @@ def test_all_of_them() -> None:
 
 def test_one_of_them() -> None:
     assert lake("remove_attributes").output == (
-        "remove_attributes(columns)\n"
+        "remove_attributes(df, columns)\n"
         "\n"
         f"{prep_pages.text(CATALOGUE['remove_attributes'])}\n"
+        "\n"
+        f"{prep_pages.SELECTOR}\n"
         "\n"
         f"{prep_pages.example(CATALOGUE['remove_attributes'])}\n"
         "\n"
@@ -58,7 +61,7 @@ def test_one_of_them() -> None:
     )
     assert ">>> " not in prep_pages.text(CATALOGUE["remove_attributes"])
     assert prep_pages.example(CATALOGUE["remove_attributes"]).startswith(
-        ">>> import polars as pl\n"
+        ">>> from lake_assets.preps import remove_attributes\n>>> import polars as pl\n"
     )
     assert lake("split_rows").output.endswith("It is no step of a pipeline file.\n")
 
@@ -68,12 +71,33 @@ def test_what_is_learned_stands_in_the_step() -> None:
     assert found["split_columns"]["parts"] == {"col": 2}
 
 
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_example_runs_as_it_is_shown(name: str) -> None:
+    shown = doctest.DocTestParser().get_doctest(
+        prep_pages.example(CATALOGUE[name]), {}, name, None, None
+    )
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    assert runner.run(shown).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("split_columns", "split_columns(df, columns=None, *, "),
+        ("substring", "substring(df, columns=None, *, "),
+        ("split_rows", "split_rows(df, partitions=(0.7, 0.3), *, "),
+    ],
+)
+def test_what_is_given_by_name_alone(name: str, shown: str) -> None:
+    assert lake(name).output.startswith(shown)
+
+
 def test_for_programs() -> None:
     found = json.loads(lake("--json").output)["preps"]
     assert [one["name"] for one in found if one["name"] == "trim"] == ["trim"]
     one = json.loads(lake("sort", "--json").output)
     assert (one["name"], one["number"], one["step"], one["family"]) == ("sort", 36, True, "rows")
-    assert one["signature"] == "sort(by, descending=false, nulls_last=true)"
+    assert one["signature"] == "sort(df, by, *, descending=False, nulls_last=True)"
     assert one["parameters"]["required"] == ["by"]
     assert one["as_step"].startswith("- sort:")
     assert json.loads(lake("split_rows", "--json").output)["parameters"] is None
@@ -114,5 +138,5 @@ def test_pages_are_written_anew(tmp_path: Path) -> None:
     assert "what stood here" not in index
     assert "[`trim`](preps/text.md#trim)" in index
     page = (tmp_path / "preps/text.md").read_text(encoding="utf-8")
-    assert '\n`trim(columns=null, chars=" \\t\\r\\n\\u3000\\u00a0")`\n' in page
+    assert "\n`trim(df, columns=None, *, chars=' \\t\\r\\n\\u3000\\xa0')`\n" in page
     assert "\n```yaml\n- trim\n```\n" in page
