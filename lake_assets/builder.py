@@ -20,7 +20,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from lake_assets import delivery, record, steps, versions
+from lake_assets import delivery, record, step_names, versions
 from lake_assets.partitions import definition, mapping, previous
 from lake_assets.pipeline import Asset, Delivered, Elsewhere, Input, Pipeline, elsewhere
 from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, SourceSpec
@@ -329,7 +329,7 @@ def code_version(asset: Asset) -> str:
     parts += [f"{name}={asset.pipeline.spec.params[name]!r}" for name in used_params(asset)]
     spec = asset.spec
     if isinstance(spec, DatasetSpec) and spec.steps:
-        known = steps.catalogue()
+        known = step_names.catalogue()
         parts += [f"{one.name} {known[one.name].version}" for one in spec.steps]
     code = spec.fit if isinstance(spec, ModelSpec) else getattr(spec, "transform", None)
     if code:

@@ -16,9 +16,10 @@ import pyarrow as pa
 from lake_assets.pipeline import Asset
 from lake_assets.preps import Step
 from lake_assets.preps.selectors import NoColumn
+from lake_assets.step_names import catalogue
+from lake_assets.step_names import meant as steps_near
 from lake_assets.step_params import in_yaml
-from lake_assets.steps import StepError, after, catalogue, start_schema
-from lake_assets.steps import meant as steps_near
+from lake_assets.steps import StepError, after, start_schema
 from resources.frames import lake_type
 from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Place, nearest

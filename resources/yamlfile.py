@@ -6,7 +6,6 @@ Not here: what a file must contain, which its own record says.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import re
 import types
@@ -20,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from resources.errors import UsageError
+from resources.yaml_words import told
 
 Place = tuple[str | int, ...]
 Record = TypeVar("Record", bound=BaseModel)
@@ -71,10 +71,6 @@ def dotted(place: Place, data: Any = None) -> str:
         known = isinstance(data, dict) and step in data
         data = data[step] if known or (isinstance(data, list) and counted) else None
     return ".".join(names)
-
-
-def _line(lines: Sequence[str], number: int) -> str:
-    return lines[number] if number < len(lines) else ""
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -185,39 +181,6 @@ def _key(node: Any) -> Any:
     return node.value if node.tag == _NULL and node.value else _Data(None).of(node)
 
 
-_OPEN: dict[type[yaml.Token], str] = {
-    yaml.FlowSequenceStartToken: "[",
-    yaml.FlowMappingStartToken: "{",
-}
-_QUOTES = "close the quotes"
-_CLOSING = {"[": "close it: ]", "{": "close it: }"}
-_START = 'put a text that begins with such a sign in quotes: "…"'
-_LIST = "begin each item of the list with `- `, as far from the left as the first"
-
-#: libyaml's problems in the words of who writes a file, and what to do.
-_YAML_WORDS = {
-    "did not find expected ',' or ']'": ("a list in [ ] lacks a comma, or its ]", ""),
-    "did not find expected ',' or '}'": ("keys in { } lack a comma, or their }", ""),
-    "did not find expected node content": ("a value is missing, or a bracket is too many", ""),
-    "did not find expected key": (
-        "this is no key: value",
-        "indent it as the lines beside it; a quote within quotes is written twice",
-    ),
-    "did not find expected '-' indicator": ("this is no item of the list above", _LIST),
-    "block sequence entries are not allowed in this context": (
-        "a list cannot begin behind a key",
-        "begin it in the next line",
-    ),
-    "mapping values are not allowed in this context": (
-        "a key cannot stand here",
-        "indent it as the keys beside it",
-    ),
-    "could not find expected ':'": ("this line has no `:` behind its key", "write key: value"),
-    "found character that cannot start any token": ("a value cannot begin like this", _START),
-    "found undefined alias": ("* names an anchor that there is none of", _START),
-    "found unexpected end of stream": ("the quotes are not closed", _QUOTES),
-}
-
 #: Pydantic's kinds of errors in the words of a file; its own speak of Python.
 _WORDS = {
     "string_type": "write one text, in quotes where it looks like something else",
@@ -261,7 +224,8 @@ class YamlFile:
             data = _Data(loader)
             self.data: Any = data.of(node) if (node := loader.get_single_node()) else None
         except yaml.MarkedYAMLError as error:
-            raise Mistakes([self._broken(error)]) from None
+            line, what, cure = told(error, self.text, _Loader)
+            raise Mistakes([Mistake(self.shown, line, what, cure)]) from None
         except yaml.reader.ReaderError as error:
             line = self.text.encode()[: error.position].count(b"\n") + 1
             raise Mistakes([Mistake(self.shown, line, f"not YAML: {error.reason}")]) from None
@@ -271,43 +235,6 @@ class YamlFile:
             loader.dispose()
         if data.wrong:
             raise Mistakes(Mistake(self.shown, *wrong) for wrong in data.wrong)
-
-    def _broken(self, error: yaml.MarkedYAMLError) -> Mistake:
-        """Where a thing that never ends begins, rather than where libyaml noticed."""
-        noticed = error.problem_mark or error.context_mark
-        words = f"{error.context} {error.problem}"
-        endless = re.search(r"end of stream|expected ':'|parsing a flow", words)
-        begun = (error.context_mark if endless else None) or noticed
-        line, seen = begun.line if begun else 0, noticed.line if noticed else 0
-        opened: list[tuple[str, int]] = []  # brackets and braces, with their lines
-        with contextlib.suppress(yaml.YAMLError):
-            for token in yaml.scan(self.text, _Loader):
-                if type(token) in _OPEN:
-                    opened.append((_OPEN[type(token)], token.start_mark.line))
-                elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken):
-                    opened = opened[:-1]
-                # An open quote ends at the next one, and the text after that one looks odd.
-                quoted = isinstance(token, yaml.ScalarToken) and token.style in ("'", '"')
-                if quoted and token.start_mark.line < token.end_mark.line == line:
-                    line = token.start_mark.line
-                    break
-        shown = self.text.split("\n")
-        indent = re.match(r"\s*", _line(shown, seen))
-        problem = error.problem or error.context or "not to be read"
-        what, cure = _YAML_WORDS.get(problem, (problem, ""))
-        twice = re.match(r"\s*(?:- )?([^:#]+): .*: ", _line(shown, seen) + " ")
-        if indent and "\t" in indent[0]:
-            cure = "indent with blanks, not tabs"
-        elif twice and "mapping values" in problem:
-            what, cure = "a second `: ` in one line", f'put the text in quotes: {twice[1]}: "…"'
-        late = f" (noticed in line {seen + 1})" if seen != line else ""
-        if noticed and noticed.index >= len(self.text.rstrip()) and (opened or "quoted" in words):
-            if opened:
-                what, line = opened[-1]
-            else:
-                what = "a text in quotes"
-            what, cure, late = f"the file ends within {what}", _CLOSING.get(what, _QUOTES), ""
-        return Mistake(self.shown, line + 1, f"not YAML: {what}{late}", cure)
 
     def line(self, place: Place) -> int:
         """The line of the key at `place`, or of its nearest parent that stands in the file."""
@@ -377,8 +304,8 @@ class YamlFile:
                 # What stands under such a key may be the secret itself.
                 hidden = isinstance(found, dict | list) or place[-1:] in SECRET_PLACES
                 empty = " (it is empty)" if kind in _WORDS else ""
-                told = empty if found is None else f" (found {found!r})"
-                shown = "" if hidden else told
+                found_words = empty if found is None else f" (found {found!r})"
+                shown = "" if hidden else found_words
                 allowed = re.findall(r"'([^']*)'", one.get("ctx", {}).get("expected", ""))
                 cure = nearest(str(found), allowed) if allowed and not hidden else ""
                 yield self.mistake(place, f"{at}: {message}{shown}", cure)

@@ -14,7 +14,7 @@ from lake_assets import prep_pages, step_params
 from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.preps import Prep
-from lake_assets.steps import catalogue, near
+from lake_assets.step_names import catalogue, near
 from resources.errors import UsageError
 
 
