@@ -22,7 +22,7 @@ from lake_assets.pipeline import Asset
 from lake_assets.spec import DeliverySpec, StepField, StepSpec
 from lake_assets.step_names import catalogue, near
 from resources.errors import PermanentError
-from resources.yamlfile import Mistake, Place, YamlFile, dotted, nearest
+from resources.yamlfile import Mistake, Place, YamlFile, dotted
 
 if TYPE_CHECKING:
     # Narwhals takes 50 ms to import: a graph without steps starts without it.
@@ -189,7 +189,10 @@ def _parameters(prep: Prep, params: Mapping[str, Any]) -> Iterator[_Told]:
         for one in wrong:
             at = dotted((name, *one.place), params)
             found = "it is empty" if one.found is None else f"found {one.found!r}"
-            cure = nearest(str(one.found), one.allowed) if one.allowed else shown
+            cure = shown
+            if one.allowed:  # which `wanted` lists
+                close = difflib.get_close_matches(str(one.found), one.allowed, n=1, cutoff=0.6)
+                cure = f"did you mean {close[0]!r}?" if close else ""
             yield _Told((name, *one.place), f"{at}: write {one.wanted} ({found})", cure)
         if not wrong:
             yield from _selector(prep, name, value)

@@ -73,11 +73,21 @@ def dotted(place: Place, data: Any = None) -> str:
     return ".".join(names)
 
 
+def _near(word: str, names: Sequence[str]) -> str | None:
+    """The name that is near, whatever its case; of a path its last part has to be near too."""
+    there = {name.lower(): name for name in names}
+    last = word.lower().rpartition("/")[2]
+    for found in difflib.get_close_matches(word.lower(), there, n=20, cutoff=0.6):
+        if difflib.get_close_matches(last, [found.rpartition("/")[2]], cutoff=0.6):
+            return there[found]
+    return None
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """`did you mean 'x'? ` where one of `allowed` is near, then the list of them (at most 20)."""
     names = sorted(set(map(str, allowed)))
-    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = _near(str(word), names)
+    hint = f"did you mean {near!r}? " if near else ""
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"{hint}allowed: {', '.join(names[:20])}{more}" if names else "nothing is allowed here"
 

@@ -121,7 +121,7 @@ LOADED = {
     "- split_columns: {columns: customer, split_mode: orderd}": [
         'step 1, split_columns: split_mode: write "ordered_split" or "unordered_split" (found '
         "'orderd')\n"
-        "    did you mean 'ordered_split'? allowed: ordered_split, unordered_split",
+        "    did you mean 'ordered_split'?",
         "step 1, split_columns: the parameter 'parts' is missing: it says which columns the step "
         "makes, as those of a dataset are declared\n"
         f"    {step_params.signature(CATALOGUE['split_columns'])}",
@@ -134,8 +134,7 @@ LOADED = {
     "- null: {method: averag}": [
         'step 1, null: method: write "none", "minimum", "maximum", "average", "zero", "value", '
         """"median", "mode", "drop", "ffill" or "bfill" (found 'averag')\n"""
-        "    did you mean 'average'? allowed: average, bfill, drop, ffill, maximum, median, "
-        "minimum, mode, none, value, zero"
+        "    did you mean 'average'?"
     ],
     "- trim: {chars: '{clock.today}{{}}'}": [],
     "- trim: {chars: '{today}'}": [

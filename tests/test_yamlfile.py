@@ -239,5 +239,9 @@ def test_lines_of_a_text(tmp_path: Path, text: str, lines: tuple[int, ...]) -> N
 
 def test_nearest() -> None:
     assert nearest("amout", ["amount", "day"]) == "did you mean 'amount'? allowed: amount, day"
+    assert nearest("kdgrp", ["KDGRP"]) == "did you mean 'KDGRP'? allowed: KDGRP"
+    keys = ["prep/ar_open_item", "raw/customer"]
+    assert nearest("prep/nope", keys) == "allowed: prep/ar_open_item, raw/customer"
+    assert nearest("prep/customer", keys).startswith("did you mean 'raw/customer'? ")
     assert nearest("x", []) == "nothing is allowed here"
     assert nearest("x", [f"c{n:02}" for n in range(25)]).endswith("c19 and 5 more")

@@ -60,7 +60,9 @@ class _Size(click.ParamType[int]):
     show_default=True,
     help="Where it is cut: anywhere, or after newlines alone.",
 )
-@click.option("--dry-run", is_flag=True, help="What would be sent; nothing is.")
+@click.option(
+    "--dry-run", is_flag=True, help="What would be sent; HDFS is asked for what is there already."
+)
 @env_option
 @json_option
 def hdfs_upload_command(
@@ -78,6 +80,7 @@ def hdfs_upload_command(
       lake hdfs-upload sales.csv /data/landing/sales/2025-07 --mode lines
       lake hdfs-upload dump.bin /data/landing/dump --chunk-size 1GB --dry-run
     """
+    from lake_assets.preps import PrepError
     from lake_assets.preps.split_upload import hdfs_split_upload, split_plan
 
     started = time.perf_counter()
@@ -85,11 +88,14 @@ def hdfs_upload_command(
     screen = console()
     screen.quiet = as_json
     cut = {"chunk_size": chunk_size, "mode": mode}
-    with _progress(screen) as told:
-        if dry_run:
-            plan = split_plan(src, dst, chunk_size, mode, files=files, told=told)
-        else:
-            done = hdfs_split_upload(src, dst, chunk_size, mode, files=files, told=told)
+    try:
+        with _progress(screen) as told:
+            if dry_run:
+                plan = split_plan(src, dst, chunk_size, mode, files=files, told=told)
+            else:
+                done = hdfs_split_upload(src, dst, chunk_size, mode, files=files, told=told)
+    except PrepError as error:  # it speaks as the function, which nobody called
+        raise PrepError(str(error).removeprefix("hdfs_split_upload: ")) from None
     if dry_run:
         _tell_plan(screen, plan)
         sent = [part.name for part in plan.missing]

@@ -188,7 +188,9 @@ def new_command(name: str, folder: Path | None, as_json: bool) -> None:
     first = f"prep/{name}"
     known = (folder or folders[-1]).absolute() in {one.absolute() for one in folders}
     variable = "" if known else f"LAKE_PIPELINES={shlex.quote(str(folder))} "
-    steps = [f"{variable}lake validate", f"{variable}lake run '+group:{name}' --dry-run"]
+    # Only generated sources are ones that the skeleton finds nothing in before they are made.
+    demo = ["lake demo"] if load_settings().sample else []
+    steps = [*demo, f"{variable}lake validate", f"{variable}lake run '+group:{name}' --dry-run"]
     if as_json:
         say_json({"files": list(map(str, files)), "next": steps, "asset": first})
         return
@@ -196,7 +198,8 @@ def new_command(name: str, folder: Path | None, as_json: bool) -> None:
         click.echo(f"written: {file}")
     click.echo("Next: change it, then")
     for step in steps:
-        click.echo(f"  {step}")
+        made = "  (generates the sources that it reads, where there are none yet)"
+        click.echo(f"  {step}{made if step in demo else ''}")
 
 
 @click.command("schema")

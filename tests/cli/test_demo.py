@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from lake_assets.cli.demo import main_job
+from lake_assets.cli.demo import LEFT_OUT, PIPELINES, main_job
 from lake_assets.cli.main import cli
 from lake_assets.definitions import defs
+from lake_assets.loader import SHIPPED
 
 ROOT = Path(__file__).parents[2]
 CODE = "from lake_assets.cli.main import main; main()"
@@ -46,6 +47,11 @@ def test_the_main_job(last: date, days: tuple[str, str], months: list[str]) -> N
     assert named["prep/payment_outcome"][-1] == months[-1]
     assert named["raw/ar_invoice"][0] == "2024-11"
     assert found.always == {}
+
+
+def test_what_is_not_run_is_told() -> None:
+    shipped = {path.parent.name for path in SHIPPED.glob("*/pipeline.yaml")}
+    assert shipped == {*PIPELINES, *LEFT_OUT}
 
 
 def lake(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -87,6 +93,7 @@ def test_demo_again_and_by_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert first.stderr == ""
     assert "source hana_bw built: " in first.stdout
     assert "http://localhost:3000" in first.stdout
+    assert "Left out: days_split_upload, whose days are chosen by who runs it:" in first.stdout
     # Its last line is a command that shows what a gate does.
     refused = first.stdout.splitlines()[-1].split()
     assert refused[1:4] == ["run", "raw/bw_sales_result", "--partition"]

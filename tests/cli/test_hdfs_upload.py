@@ -158,3 +158,4 @@ def test_mistakes(
     assert found.exit_code == exit_code, found.output
     assert told in found.output
     assert "Traceback" not in found.output
+    assert "hdfs_split_upload" not in found.output

@@ -183,7 +183,11 @@ def test_new_writes_a_pipeline_that_is_valid(
     result = lake("new", "my_first", "--folder", str(tmp_path))
     assert result.exit_code == 0
     assert f"written: {tmp_path}/my_first/pipeline.yaml" in result.output
-    assert f"LAKE_PIPELINES={tmp_path} lake validate" in result.output
+    assert (
+        "Next: change it, then\n"
+        "  lake demo  (generates the sources that it reads, where there are none yet)\n"
+        f"  LAKE_PIPELINES={tmp_path} lake validate\n"
+    ) in result.output
     monkeypatch.setenv("LAKE_PIPELINES", str(tmp_path))
     result = lake("validate")
     assert (result.exit_code, result.output) == (
