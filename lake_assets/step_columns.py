@@ -18,8 +18,8 @@ from lake_assets.preps import Step
 from lake_assets.preps.selectors import NoColumn
 from lake_assets.step_names import catalogue
 from lake_assets.step_names import meant as steps_near
-from lake_assets.step_params import in_yaml
-from lake_assets.steps import StepError, after, start_schema
+from lake_assets.step_params import in_yaml, required
+from lake_assets.steps import StepError, after, start_schema, words_in
 from resources.frames import lake_type
 from resources.types import SIMPLE, ColumnType, parse_type
 from resources.yamlfile import Mistake, Place, nearest
@@ -55,23 +55,30 @@ _KEEP = {*("filter_examples", "sample", "sort", "shuffle", "trim", "substring", 
 
 
 def check(
-    asset: Asset, steps: Sequence[Step], start: pa.Schema, faulty: Collection[int] = ()
+    asset: Asset,
+    steps: Sequence[Step],
+    start: pa.Schema,
+    faulty: Mapping[int, Collection[str]] = {},
 ) -> Iterator[Mistake]:
     """What columns have against the steps: those before each of them, those declared at the end.
 
-    `faulty` are the numbers of steps that are wrong already. After a step that is wrong the columns
-    are those that it would have if what is most likely meant stood there; where that cannot be
-    told, and at the end, nothing more is said.
+    `faulty` are the numbers of steps that are wrong already, with the parameters that are. After a step that is wrong the columns
+    are those that it would have if what is most likely meant stood there. Only columns that are not
+    there are told then, unless the wrong step names them; where nothing is meant, nothing is told.
     """
     found, certain = [start_schema(start)], True
+    unsure: set[str] = set()
     for number, step in enumerate(steps, 1):
-        meant: Step | None = step
+        right = {n: one for n, one in step.params.items() if n not in faulty.get(number, ())}
+        meant: Step | None = Step(step.name, right)
         if number not in faulty:
             try:
                 found.append(after(number, step, found[-1]))
                 continue
             except StepError as error:
-                yield asset.mistake(error.place, _told(error, steps, found))
+                absent = error.error.near.keys() if isinstance(error.error, NoColumn) else set()
+                if certain or (absent and not absent & unsure):
+                    yield asset.mistake(error.place, _told(error, steps, found))
                 meant = _corrected(step, error.error)
         elif step.name not in catalogue() or not step.prep.step:
             name = steps_near(step.name, _SURELY)
@@ -80,7 +87,8 @@ def check(
             found.append(found[-1])
             continue
         certain = False
-        if meant is None:
+        unsure.update(words_in(step.params))
+        if meant is None or any(name not in meant.params for name in required(meant.prep)):
             return
         try:
             found.append(after(number, meant, found[-1]))

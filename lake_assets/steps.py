@@ -155,6 +155,8 @@ def _undone(asset: Asset, steps: Sequence[StepSpec]) -> Iterator[Mistake]:
         return
     by = step.params.get("by") if step.name == "sort" else []
     names = [by] if isinstance(by, str) else by
+    if not isinstance(names, list):  # told as no columns
+        return
     kept = not step.params.get("descending") and names and names == order[: len(names)]
     if not kept:
         what = f"step {asked[-1]}, {step.name}: order_by, [{', '.join(order)}], orders the rows "
@@ -277,11 +279,11 @@ def _templates(without_time: str, params: Mapping[str, Any]) -> Iterator[_Told]:
 
 
 def calls(
-    asset: Asset, steps: Sequence[StepSpec], key: str, faulty: Mapping[int, Collection[str]] = {}
+    asset: Asset, steps: Sequence[StepSpec], key: str, faulty: Collection[int] = ()
 ) -> list[Step]:
     """The steps as they are called for the partition `key`: dates in their texts are its own.
 
-    Those of `faulty` numbers are without the parameters that are wrong.
+    Those of `faulty` numbers are as they are written: their dates may be wrong, too.
     """
     from lake_assets import templates
     from lake_assets.preps import Step
@@ -290,13 +292,8 @@ def calls(
     # Where there is no time, `check` lets templates of the clock alone pass: the day is not asked.
     words = {"partition_start": date.min, **words}
     return [
-        Step(
-            step.name,
-            templates.filled(
-                {n: one for n, one in step.params.items() if n not in faulty.get(number, ())}, words
-            ),
-        )
-        for number, step in enumerate(steps, 1)
+        Step(one.name, one.params if number in faulty else templates.filled(one.params, words))
+        for number, one in enumerate(steps, 1)
     ]
 
 
@@ -363,6 +360,11 @@ def _blamed(params: Mapping[str, Any], what: str) -> Place:
             if word in place:
                 return place[: place.index(word) + 1]
     return next(((name,) for name in params if re.search(rf"\b{re.escape(name)}\b", what)), ())
+
+
+def words_in(params: Mapping[str, Any]) -> set[str]:
+    """All that stands in parameters: keys and values."""
+    return {str(word) for place, one in _leaves(params, ()) for word in (*place, one)}
 
 
 def _leaves(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:

@@ -105,10 +105,9 @@ def filter_examples(
         if bool(value) != (condition_class == of):
             if expression and not filters and condition_class == "custom_filters":
                 raise PrepError(f"{name}: for an expression set condition_class: expression.")
-            wants = "is not used" if value else "is missing"
+            wants = f"is not used: it belongs to {of!r}" if value else "is missing"
             raise PrepError(
-                f"{name}: condition_class is {condition_class!r}, and {parameter} {wants}: it "
-                f"belongs to {of!r}."
+                f"{name}: condition_class is {condition_class!r}, and {parameter} {wants}."
             )
     if condition_class == "custom_filters":
         given = conditions.given(name, filters)

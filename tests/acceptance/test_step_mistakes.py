@@ -13,6 +13,8 @@ import pytest
 
 from lake_assets.loader import read_pipelines
 from lake_assets.preps import conditions
+from lake_assets.preps.catalogue import CATALOGUE
+from lake_assets.step_params import signature
 from lake_assets.validate import validate_folders
 from tests.pipeline_files import write
 
@@ -178,6 +180,19 @@ STEPS: dict[str, list[str]] = {
     "- rename: {mapping: {xyz: price}}\n- sort: {by: price}": [
         f"step 1, rename: there is no column 'xyz'. {THERE}"
     ],
+    "- split_columns: {columns: customer}\n- sort: {by: customer_1}": [
+        "step 1, split_columns: the parameter 'parts' is missing: it says which columns the step "
+        "makes, as those of a dataset are declared\n"
+        f"    {signature(CATALOGUE['split_columns'])}"
+    ],
+    "- last_day: {column: ordered_on, itno: closed_on}\n- sort: {by: closed_on}": [
+        "step 1, last_day: there is no parameter 'itno'\n"
+        f"    did you mean 'into'? {signature(CATALOGUE['last_day'])}"
+    ],
+    "- numeric_to_polynominal: {colums: id}\n- real_to_integer: {columns: amount}": [
+        "step 1, numeric_to_polynominal: there is no parameter 'colums'\n"
+        f"    did you mean 'columns'? {signature(CATALOGUE['numeric_to_polynominal'])}"
+    ],
     # A column that is no more
     "- remove_attributes: {columns: [customer]}\n- trim\n- sort: {by: customer}": [
         "step 3, sort: there is no column 'customer' (step 1, remove_attributes, took it out). "
@@ -210,6 +225,13 @@ STEPS: dict[str, list[str]] = {
     ],
     "- filter_examples: {filters: 'amount > 1000'}": [
         f"step 1, filter_examples: {WRITTEN} (found 'amount > 1000')"
+    ],
+    "- filter_examples": [
+        "step 1, filter_examples: condition_class is 'custom_filters', and filters is missing."
+    ],
+    "- 'null': {method: zer0}": [
+        'step 1, null: method: write "none", "minimum", "maximum", "average", "zero", "value", '
+        """"median", "mode", "drop", "ffill" or "bfill" (found 'zer0')\n    did you mean 'zero'?"""
     ],
     "- filter_examples: {expression: 'amount > 1000'}": [
         "step 1, filter_examples: for an expression set condition_class: expression."
