@@ -62,9 +62,10 @@ def check(
 ) -> Iterator[Mistake]:
     """What columns have against the steps: those before each of them, those declared at the end.
 
-    `faulty` are the numbers of steps that are wrong already, with the parameters that are. After a step that is wrong the columns
-    are those that it would have if what is most likely meant stood there. Only columns that are not
-    there are told then, unless the wrong step names them; where nothing is meant, nothing is told.
+    `faulty` are the numbers of steps that are wrong already, with the parameters that are. After a
+    step that is wrong the columns are those that it would have if what is most likely meant stood
+    there. Only columns that are not there are told then, unless the wrong step names them; where
+    nothing is meant, nothing is told.
     """
     found, certain = [start_schema(start)], True
     unsure: set[str] = set()
