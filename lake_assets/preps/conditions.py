@@ -23,7 +23,7 @@ from lake_assets.preps import typed
 from lake_assets.preps.fences import literal, missing, one_row, unsigned
 from lake_assets.preps.prep import Frame, PrepError
 from lake_assets.preps.regex import portable
-from lake_assets.preps.selectors import is_date, is_nominal, is_number, known, type_name
+from lake_assets.preps.selectors import is_date, is_nominal, is_number, known, type_told
 
 _COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
 _LISTED = ("equals", "does_not_equal", "is_in", "is_not_in")
@@ -100,7 +100,8 @@ def _expression(function: str, frame: Frame, dtype: Any, one: Condition) -> nw.E
             if one.operator in ("eq", "ne"):
                 cure = f" Did you mean {'equals' if one.operator == 'eq' else 'does_not_equal'!r}?"
         raise PrepError(
-            f"{where} is {type_name(dtype)}: {one.operator} is none of its: {told}.{cure}"
+            f"{where} is {type_told(frame, one.column)}: {one.operator} is none of its: "
+            f"{told}.{cure}"
         )
     if one.operator in _COMPARED:
         return _compared(where, frame, dtype, one)

@@ -19,7 +19,7 @@ from lake_assets.preps.date_patterns import reading
 from lake_assets.preps.date_reading import DATE_TYPES, DateType, read_dates
 from lake_assets.preps.fences import kept_present, remainder, whole_numbers
 from lake_assets.preps.prep import Frame, PrepError, prep
-from lake_assets.preps.selectors import chosen, is_nominal, is_number, type_name
+from lake_assets.preps.selectors import chosen, is_nominal, is_number, type_told
 
 Errors = Literal["raise", "null"]
 
@@ -187,6 +187,6 @@ def _column(
     dtype = schema[column]
     if not fits(dtype):
         raise PrepError(
-            f"{function}: column {column!r} is {type_name(dtype)}; it takes {kind} columns. "
+            f"{function}: column {column!r} is {type_told(df, column)}; it takes {kind} columns. "
             f"For others there is {cure}."
         )

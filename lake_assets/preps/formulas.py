@@ -47,7 +47,7 @@ def applied(frame: Frame, formulas: Mapping[str, Formula]) -> Frame:
         changed = _projected(native, formulas)
     elif engine.is_spark_like():
         changed = native.withColumns(
-            {name: one.spark(_spark_column(name)) for name, one in formulas.items()}
+            {name: one.spark(spark_column(name)) for name, one in formulas.items()}
         )
     elif isinstance(frame, nw.LazyFrame):
         changed = native.with_columns(
@@ -157,7 +157,7 @@ def _pandas_series(formula: Formula, series: Any) -> Any:
     return pd.Series(pd.arrays.ArrowExtensionArray(made), index=series.index, copy=False)
 
 
-def _spark_column(name: str) -> Any:
+def spark_column(name: str) -> Any:
     from pyspark.sql import functions
 
     return functions.col("`" + name.replace("`", "``") + "`")

@@ -44,7 +44,7 @@ def _labels(frame: Frame, label: str) -> Frame:
     """The label alone, as text or true and false."""
     one: Frame = frame.select(label)
     if one.implementation.is_pandas():
-        one = _frame(arrow_backed(nw.to_native(one), [label]))
+        one = _frame(arrow_backed(nw.to_native(one), [label], "split_rows"))
     return one if one.collect_schema()[label] == nw.Boolean else with_texts(one, [label])
 
 

@@ -17,7 +17,7 @@ import narwhals.stable.v2 as nw
 
 from lake_assets.edge import Effect
 from lake_assets.preps.border import entered, left
-from resources.errors import PermanentError
+from lake_assets.preps.errors import PrepError as PrepError
 
 Frame: TypeAlias = "nw.DataFrame[Any] | nw.LazyFrame[Any]"
 P = ParamSpec("P")
@@ -27,18 +27,6 @@ R = TypeVar("R")
 Learn = Callable[[Frame, Mapping[str, Any]], Mapping[str, Any]]
 #: Parameters with the defaults filled in, columns before, columns after.
 EffectOf = Callable[[Mapping[str, Any], nw.Schema, nw.Schema], Effect]
-
-
-class PrepError(PermanentError, ValueError):
-    """What a prep function refuses: a column, a parameter or a value.
-
-    `example` is a value of the data, if one is told: the text ends with it, and `without_values`
-    leaves it out where nobody is to see it.
-    """
-
-    def __init__(self, what: str, example: object = None) -> None:
-        self.without_values = what
-        super().__init__(what if example is None else f"{what} The first: {example!r}.")
 
 
 @dataclass(frozen=True)
@@ -96,10 +84,12 @@ def prep(
     """
 
     def decorated(function: Callable[Concatenate[Frame, P], R]) -> Callable[..., Any]:
+        name = function.__name__
+
         @functools.wraps(function)
         def called(df: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
             given = (args, kwargs)
-            frame = entered(df, given if values else None)
+            frame = entered(name, df, given if values else None)
             if learn is not None:
                 known = inspect.signature(function).bind(frame, *args, **kwargs).arguments
                 _, *names = known
@@ -111,7 +101,6 @@ def prep(
                 return [left(one, df, given) for one in result]
             return left(result, df, given)
 
-        name = function.__name__
         family = function.__module__.rpartition(".")[2]
         CATALOGUE[name] = Prep(
             name, number, family, called, rowwise, step, learn, effect, version=version
@@ -166,4 +155,4 @@ def fit(function: Callable[..., Any], df: Any, **params: Any) -> Step:
     found = CATALOGUE[function.__name__]
     if found.learn is None:
         return Step(found.name, params)
-    return Step(found.name, dict(found.learn(entered(df, ((), params)), params)))
+    return Step(found.name, dict(found.learn(entered(found.name, df, ((), params)), params)))

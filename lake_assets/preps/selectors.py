@@ -133,7 +133,7 @@ def _resolved(
     known(function, schema, columns)
     wrong = [name for name in columns if not fits(name)]
     if wrong:
-        told = ", ".join(f"{name!r} is {type_name(schema[name])}" for name in wrong)
+        told = ", ".join(f"{name!r} is {type_told(frame, name)}" for name in wrong)
         raise PrepError(f"{function}: column {told}; it takes {' or '.join(kinds)} columns.")
     wanted = set(columns)
     return [name for name in schema if name in wanted]
@@ -280,3 +280,19 @@ def type_name(dtype: Any) -> str:
     if dtype.is_integer():
         return "integer"
     return "real" if dtype.is_float() else str(dtype)
+
+
+def type_told(frame: Frame, name: str) -> str:
+    """The type of a frame's column, and why it is that of a pandas column without a value."""
+    dtype = frame.collect_schema()[name]
+    if (
+        dtype == nw.String
+        and isinstance(frame, nw.DataFrame)
+        and frame.implementation.is_pandas()
+        and frame[name].null_count() == len(frame)
+    ):
+        return (
+            "text, as objects without a value are in pandas (give it a type: "
+            f"df[{name!r}].astype('double[pyarrow]'))"
+        )
+    return type_name(dtype)

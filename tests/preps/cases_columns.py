@@ -465,4 +465,56 @@ ADD = [
     ),
 ]
 
-CASES = [*RENAME, *SELECT, *RANDOM, *REMOVE, *ADD]
+#: Names that are more than names to some engines, and which.
+ODD = {
+    "가.나": ("duckdb", "pyspark"),
+    "a.b": ("duckdb", "pyspark"),
+    '"q"': ("duckdb",),
+    'q"r': ("duckdb",),
+    "`b`": ("pyspark",),
+    "*": ("duckdb", "pyspark", "polars", "polars_lazy"),
+    "^a$": ("polars", "polars_lazy"),
+    "a b": (),
+    "매출(원)": (),
+}
+NAMES = [
+    case
+    for name, engines in ODD.items()
+    for case in (
+        Case(
+            "rename",
+            f"{name} to a plain name",
+            {name: text(" x"), "a": i64(1)},
+            {"mapping": {name: "z"}},
+            {"z": text(" x"), "a": i64(1)},
+        ),
+        Case(
+            "rename",
+            f"{name} from a plain name",
+            {"z": text(" x"), "a": i64(1)},
+            {"mapping": {"z": name}},
+            {name: text(" x"), "a": i64(1)},
+        ),
+        *(
+            Case(
+                function,
+                f"beside a column {name}",
+                {name: text(" x", "y"), "a": i64(2, 1)},
+                params,
+                {name: text(*texts), "a": i64(*numbers)},
+                instead={
+                    engine: refused(function, repr(name), f"rename(df, {{{name!r}: ")
+                    for engine in engines
+                },
+            )
+            for function, params, texts, numbers in (
+                ("sort", {"by": "a"}, ("y", " x"), (1, 2)),
+                ("trim", {"columns": name}, ("x", "y"), (2, 1)),
+                ("filter_examples", {"filters": [["a", "eq", 1]]}, ("y",), (1,)),
+                ("null", {"method": "zero", "columns": "a"}, (" x", "y"), (2, 1)),
+            )
+        ),
+    )
+]
+
+CASES = [*RENAME, *SELECT, *RANDOM, *REMOVE, *ADD, *NAMES]
