@@ -182,8 +182,7 @@ def _column(
     kind: str,
     cure: str,
 ) -> None:
-    if column not in schema:
-        chosen(function, df, [column])  # says what there is
+    chosen(function, df, [column])  # says what there is, and to lineage what is changed
     dtype = schema[column]
     if not fits(dtype):
         raise PrepError(
