@@ -273,6 +273,13 @@ def type_name(dtype: Any) -> str:
         (nw.Decimal, "decimal"),
         (nw.Date, "date"),
         (nw.Datetime, "date_time"),
+        (nw.Time, "a time of day"),
+        (nw.Duration, "a duration"),
+        (nw.Binary, "bytes"),
+        (nw.List, "lists"),
+        (nw.Array, "lists"),
+        (nw.Struct, "structs"),
+        (nw.Unknown, "of no type that is known here (a column of nulls alone has none)"),
     )
     for kind, word in words:
         if isinstance(dtype, kind):

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 
 from lake_assets import preps
@@ -94,3 +95,19 @@ def test_examples_and_types_are_in_the_lake_s_words() -> None:
     assert "column 'a' is decimal(3, 2), which cannot hold 0.001" in told(
         lambda: null(money, "value", value=0.001)
     )
+
+
+@pytest.mark.parametrize(
+    ("type_", "word"),
+    [
+        (pl.Time, "a time of day"),
+        (pl.Duration, "a duration"),
+        (pl.Binary, "bytes"),
+        (pl.List(pl.Int64), "lists"),
+        (pl.Struct({"x": pl.Int64}), "structs"),
+        (pl.Null, "of no type that is known here"),
+    ],
+)
+def test_types_that_the_lake_has_not(type_: Any, word: str) -> None:
+    df = pl.DataFrame({"a": pl.Series([None], dtype=type_)})
+    assert f"trim: column 'a' is {word}" in told(lambda: preps.trim(df, "a"))
