@@ -64,6 +64,16 @@ def source_key(asset: Input, spec: SourceSpec) -> str:
     return f"src/{spec.connection}/{asset.name}"
 
 
+def source_tables(catalogue: Iterable[Input]) -> dict[str, str]:
+    """src/<connection>/<the table's own name> → the key for it, where one asset reads it."""
+    found: dict[str, list[str]] = {}
+    for asset in catalogue:
+        if isinstance(asset.spec, SourceSpec) and asset.spec.table:
+            table = f"src/{asset.spec.connection}/{asset.spec.table}"
+            found.setdefault(table, []).append(source_key(asset, asset.spec))
+    return {table: keys[0] for table, keys in found.items() if len(keys) == 1}
+
+
 def lineage_of(asset: Input, catalogue: Mapping[str, Input]) -> Lineage:
     """The lineage of an asset; `catalogue` has its inputs. What a file declares wins."""
     spec = asset.spec

@@ -17,7 +17,7 @@ from rich.tree import Tree
 from lake_assets.cli.console import console, say_json
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.edge import KOREAN, ROWS, Origin, Origins, shortened
-from lake_assets.lineage import Made, source_key
+from lake_assets.lineage import Made, source_key, source_tables
 from lake_assets.lineage_graph import Graph
 from lake_assets.loader import load_pipelines, pipeline_folders
 from lake_assets.pipeline import ZONE, catalogue
@@ -105,9 +105,12 @@ def _columns(graph: Graph, asset: str) -> list[str]:
 def _found(graph: Graph, target: str) -> tuple[str, str]:
     """The asset and the column ('' for all) that are meant; UsageError where there is none."""
     assets = [*graph.catalogue, *_sources(graph)]
+    tables = source_tables(graph.catalogue.values())
+    target = tables.get(target, target)
     if target in assets:
         return target, ""
     key, _, column = target.partition(".")
+    key = tables.get(key, key)
     if key not in assets:
         raise UsageError(f"There is no asset {key!r}; {nearest(key, assets)}.")
     columns = _columns(graph, key)

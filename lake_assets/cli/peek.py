@@ -42,6 +42,8 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
       lake peek prep/sales_result_monthly --partition 2026-07 --rows 3
       lake peek src/hana_bw/bw_sales_result
     """
+    from lake_assets.lineage import source_tables
+
     settings = load_settings()
     known = {}
     for pipeline in load_pipelines(pipeline_folders()):
@@ -51,6 +53,7 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
             known[asset.key] = asset
             if isinstance(asset.spec, SourceSpec):
                 known[f"src/{asset.spec.connection}/{asset.name}"] = asset
+    name = source_tables(known.values()).get(name, name)
     if name not in known:
         raise UsageError(f"There is no asset or source {name!r}; {nearest(name, known)}.")
     if name.startswith("src/"):

@@ -77,6 +77,16 @@ src/hana_db/customers.LOEVM
     )
 
 
+def test_a_source_by_the_name_that_its_table_has() -> None:
+    named = lineage("src/hana_bw/orders.AMOUNT", "--down").output
+    assert lineage("src/hana_bw/AORDERS.AMOUNT", "--down").output == named
+    assert lineage("src/hana_bw/AORDERS").output == lineage("src/hana_bw/orders").output
+    told = lineage("src/hana_bw/AORDERS.amount", code=2).output
+    assert "src/hana_bw/orders has no column 'amount'; did you mean 'AMOUNT'?" in told
+    # Two assets read this one.
+    assert "There is no asset 'src/hana_db/KNA1'" in lineage("src/hana_db/KNA1", code=2).output
+
+
 def test_an_asset_one_step() -> None:
     told = lineage("prep/order_clean").output.splitlines()
     assert told[0] == "prep/order_clean  다듬은 주문"
