@@ -71,7 +71,7 @@ def source_tables(catalogue: Iterable[Input]) -> dict[str, str]:
         if isinstance(asset.spec, SourceSpec) and asset.spec.table:
             table = f"src/{asset.spec.connection}/{asset.spec.table}"
             found.setdefault(table, []).append(source_key(asset, asset.spec))
-    return {table: keys[0] for table, keys in found.items() if len(keys) == 1}
+    return {table: keys[0] for table, keys in found.items() if len(set(keys)) == 1}
 
 
 def lineage_of(asset: Input, catalogue: Mapping[str, Input]) -> Lineage:

@@ -41,6 +41,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["peek", "raw/customer", "--rows", "0"], "0 is not in the range 1<=x<=10000"),
         (["list", "--env", "pord"], "there is no environment 'pord'; did you mean 'prod'?"),
         (["--env", "pord", "validate"], "there is no environment 'pord'"),
+        # The table's own name is a source too.
+        (["peek", "src/hana_db/KNA1", "--partition", "x"], "for assets of the lake, not for"),
         (["new", "Sales"], "'Sales' is no name of a pipeline"),
         (["demo", "--scale", "0"], "0.0 is not in the range 0<x<=1000"),
         (["demo", "--env", "prod"], "The environment 'prod' has real sources"),
