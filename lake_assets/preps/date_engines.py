@@ -54,10 +54,14 @@ def with_time_texts(frame: Frame, column: str, into: str) -> Frame:
     A cast writes all digits of the column's unit on Polars and Arrow, and an instant as the
     session's wall time on DuckDB and Spark, +00:00 on Polars.
     """
-    zoned = frame.collect_schema()[column].time_zone  # type: ignore[attr-defined]
+    dtype: Any = frame.collect_schema()[column]
+    zoned = dtype.time_zone is not None
     if zoned:
         frame = with_local(frame, column, into, "UTC")
-    text = nw.col(into if zoned else column).cast(nw.Datetime("us")).cast(nw.String)
+    time = nw.col(into if zoned else column)
+    if dtype.time_unit == "ns":  # Arrow's cast refuses what it would cut
+        time = time.dt.truncate("1us")
+    text = time.cast(nw.Datetime("us")).cast(nw.String)
     if not (frame.implementation.is_duckdb() or frame.implementation.is_spark_like()):
         text = text.str.strip_chars_end("0").str.strip_chars_end(".")
     return frame.with_columns((nw.concat_str(text, nw.lit("Z")) if zoned else text).alias(into))
