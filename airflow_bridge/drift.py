@@ -16,6 +16,7 @@ _WORDS = {
     "schedule": "schedule",
     "timezone": "time zone",
     "start_date": "start date",
+    "airflow": "least Airflow",
     "messages": "who is told",
     "command": "command of the tasks",
 }

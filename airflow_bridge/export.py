@@ -291,6 +291,7 @@ def _spec(location: Location, wish: Wish, dag: Dag, made_by: Mapping[str, str]) 
         "schedule": dag.cron,
         "timezone": dag.zone,
         "start_date": dag.start,
+        **({} if dag.least == "2.2" else {"airflow": dag.least}),
         "dag": {
             "dag_id": dag.dag_id,
             "description": dag.description or dag.title,

@@ -22,7 +22,7 @@ from dagster._core.definitions.sensor_definition import SensorType
 
 from airflow_bridge.errors import BridgeError
 from airflow_bridge.metadata import Hints, read_hints
-from airflow_bridge.ticks import last_tick, windows_of
+from airflow_bridge.ticks import last_tick, least_airflow, windows_of
 
 #: Task ids of the prelude.
 OWN_TASKS = ("tick", "done")
@@ -75,6 +75,7 @@ class Dag:
     cron: str | None
     zone: str
     start: str
+    least: str
     partitions: Partitions | None
     hints: Hints
     tasks: Sequence[Task]
@@ -210,6 +211,16 @@ def _dags(
     zone = (schedule.execution_timezone if schedule else None) or (
         windows.timezone if windows else "UTC"
     )
+    leasts = [least_airflow(one, zone) for one in crons]
+    for one in (cron for cron, least in zip(crons, leasts, strict=True) if least is None):
+        reader.refuse(
+            shown,
+            f"no Airflow has the ticks of {one} in {zone}, where clocks change and offsets are no "
+            "whole hours",
+            f"Give it another zone, or a single time of day. {_LEAVE_OUT}",
+        )
+    if None in leasts:
+        return []
     own = job_name
     if schedule is not None and (not alone or schedule.has_anonymous_job):
         own = schedule.name
@@ -225,6 +236,7 @@ def _dags(
         cron=None,
         zone=zone,
         start="",
+        least="",
         partitions=_partitions(partitions),
         hints=hints if hints.tags else Hints(tags=_tags(nodes)).over(hints),
         tasks=tasks,
@@ -235,8 +247,9 @@ def _dags(
             dag_id=own if len(crons) == 1 else f"{own}__{number}",
             cron=one,
             start=_start(windows, one if schedule else None, zone),
+            least=least or "",
         )
-        for number, one in enumerate(crons, 1)
+        for number, (one, least) in enumerate(zip(crons, leasts, strict=True), 1)
     ]
 
 

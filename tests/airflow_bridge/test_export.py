@@ -263,6 +263,9 @@ def alert() -> None: ...
 
 
 _ONE = job("one", plain)
+_NEVER = dg.ScheduleDefinition(
+    job=_ONE, cron_schedule="0 * 1 * *", execution_timezone="America/St_Johns"
+)
 _TWO = [
     dg.ScheduleDefinition(job=_ONE, name=name, cron_schedule="0 1 * * *", metadata=metadata)
     for name, metadata in (("x", {"airflow/dag_id": "Same"}), ("y", {"airflow/dag_id": "same"}))
@@ -273,6 +276,10 @@ REFUSED: dict[str, tuple[dg.Definitions, list[str]]] = {
     "observation": (
         dg.Definitions([observed], jobs=[job("look", observed)]),
         ["job look: it observes sources"],
+    ),
+    "ticks": (
+        dg.Definitions([plain], jobs=[_ONE], schedules=[_NEVER]),
+        ["schedule one_schedule: no Airflow has the ticks of 0 * 1 * * in America/St_Johns"],
     ),
     "docker": (
         dg.Definitions([docker], jobs=[job("d", docker)]),

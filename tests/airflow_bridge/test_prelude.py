@@ -142,7 +142,7 @@ def test_the_result_is_kept_as_an_object(text: str) -> None:
 def test_older_airflows_are_told_in_one_sentence(text: str, version: str) -> None:
     with (
         stand_in(version),
-        pytest.raises(RuntimeError, match=rf"needs Airflow 2.2 or newer, and this is {version}\.$"),
+        pytest.raises(RuntimeError, match=rf"needs Airflow 2.2 or newer; this is {version}\.$"),
     ):
         load(text)
 

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_bridge.errors import UsageError
-from airflow_bridge.ticks import TICK_VARIABLE, Asked, Meaning, last_tick, meaning
+from airflow_bridge.ticks import (
+    TICK_VARIABLE,
+    Asked,
+    Meaning,
+    last_tick,
+    least_airflow,
+    meaning,
+)
 from lake_assets.definitions import build_definitions
 from lake_assets.loader import load_pipelines, pipeline_folders
 from resources.settings import load_settings
@@ -141,6 +148,23 @@ def test_the_last_tick_is_the_one_dagster_fired(
     expected = next(one for one, after in pairwise(ticks) if after.timestamp() > now.timestamp())
     assert found.timestamp() == expected.timestamp()
     assert str(found.tzinfo) == cron[1]
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "least"),
+    [
+        ("*/5 * * * *", "Asia/Seoul", "2.2"),
+        ("0 9,18 * * *", "Asia/Kolkata", "2.2"),  # half an hour, but clocks stay
+        ("30 2 * * *", "Europe/Berlin", "2.2"),
+        ("@daily", "Australia/Lord_Howe", "2.2"),
+        ("0 9,18 * * *", "Europe/Berlin", "2.11"),
+        ("@hourly", "Africa/Casablanca", "2.11"),
+        ("0 * 1 * *", "America/St_Johns", None),
+        ("30 2 1 * *", "America/St_Johns", "2.2"),
+    ],
+)
+def test_which_airflow_has_the_ticks(cron: str, zone: str, least: str | None) -> None:
+    assert least_airflow(cron, zone) == least
 
 
 @pytest.mark.parametrize(

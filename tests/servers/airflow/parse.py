@@ -44,16 +44,15 @@ def ticks(dag):
 
 def next_run(dag, last):
     from airflow.timetables.base import DataInterval, TimeRestriction
-    from pendulum import datetime
+    from pendulum import datetime, instance
 
     if AF >= (3, 0):
         dag = Serialization.from_dict(Serialization.to_dict(dag))
-    restriction = TimeRestriction(earliest=dag.start_date, latest=None, catchup=True)
+    begin = instance(dag.start_date)  # as the scheduler has it
+    restriction = TimeRestriction(earliest=begin, latest=None, catchup=True)
     if last is None and dag.timetable.__class__.__name__ == "CronDataIntervalTimetable":
         start = datetime(2025, 3, 1, tz="Asia/Seoul")
-        restriction = TimeRestriction(
-            earliest=max(start, dag.start_date), latest=None, catchup=True
-        )
+        restriction = TimeRestriction(earliest=max(start, begin), latest=None, catchup=True)
     last = DataInterval(last.start, last.end) if last else None
     return dag.timetable.next_dagrun_info(
         last_automated_data_interval=last, restriction=restriction
