@@ -108,7 +108,10 @@ class _Run:
         if self._ended:
             return done
         after = f" after {done[-1].name}" if done else ""
-        late = failed(self._name, "time", f"no answer within {seconds:g} s{after}")
+        found = f"no answer within {seconds:g} s{after}"
+        if any(one.name.startswith("port") and one.result == "ok" for one in done):
+            found += ", though the port is open"
+        late = failed(self._name, "time", found)
         return [*done, replace(late, cure=f"{late.cure}; or give it longer: --timeout")]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from resources import standins, tls
+from resources.described import FileSource
 from resources.doctor import Check, Declared, failed, not_tried, of_error, ok, warned
 from resources.doctor_network import addresses, reached, tls_within, within_login
 from resources.errors import LakeError
@@ -201,7 +202,8 @@ def _asked(name: str, connection: Connection, source: Any) -> Iterator[Check]:
     elif kind in ("sftp", "storage"):
         folder = source.folder
         version = getattr(folder, "version", "")
-        there = f"{len(folder.entries(''))} files in {connection.path or 'the first folder'}"
+        within = connection.path or "the folder of the login"
+        there = f"{len(folder.entries(''))} files in {within}"
         yield ok(name, "query", ", ".join(filter(None, (there, version))))
     elif kind == "elasticsearch":
         yield ok(name, "query", f"version {source.version}")
@@ -272,18 +274,29 @@ def _rights(name: str, source: Source, declared: Sequence[Declared] | None) -> I
     if not declared:
         yield not_tried(name, "rights", "no pipeline reads anything of it")
         return
-    readable = 0
+    readable = []
     for one in declared:
         try:
+            if isinstance(one.table.of, FileSource) and not _files(source, one.table.of):
+                why = f"{one.table.shown}: its folder can be listed, and there is no such file now"
+                yield not_tried(name, f"rights {one.asset}", why)
+                continue
             if one.table.table is not None:
                 source.peek(one.table, 0)
             else:
                 source.describe(one.table)
-            readable += 1
+            readable.append(one.table.shown)
         except Exception as error:
             yield of_error(name, f"rights {one.asset}", error)
     if readable:
-        names = list(dict.fromkeys(one.table.shown for one in declared))
+        names = list(dict.fromkeys(readable))
         shown = ", ".join(names[:3])
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        yield ok(name, "rights", f"{readable} of {len(declared)} readable: {shown}{more}")
+        yield ok(name, "rights", f"{len(readable)} of {len(declared)} readable: {shown}{more}")
+
+
+def _files(source: Any, of: FileSource) -> int:
+    """How many files the pattern means now; their folder is listed, none is opened."""
+    from resources.files import matching
+
+    return len(matching(source.folder, of))

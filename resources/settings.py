@@ -64,6 +64,12 @@ class SecretRef(str):
     """
 
     def reveal(self) -> str:
+        found = self._found()
+        if not found:
+            raise PermanentError(f"The secret {self!s} is empty: put it there, or leave it out.")
+        return found
+
+    def _found(self) -> str:
         kind, _, name = self.partition(":")
         if kind == "env":
             value = os.environ.get(name)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+import re
 import socket
 import stat
 from collections import deque
@@ -29,6 +31,9 @@ _PIECE, _PIECES = 32 << 10, 64
 #: What a connection's `options` may give: files on this machine, and seconds.
 OPTIONS = ("key_file", "known_hosts", "timeout")
 
+# Its thread logs errors with a traceback, and raises them as well: `told` is enough.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
 
 def connect(name: str, connection: Connection) -> FilesSource:
     """The connection `name` as a source of files, to be opened by `with`."""
@@ -46,17 +51,19 @@ def opened(name: str, connection: Connection) -> Iterator[SftpFolder]:
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     _load_hosts(client, where, str(c.options.get("known_hosts", "~/.ssh/known_hosts")))
-    key_file = c.options.get("key_file")
+    key_file = _key(where, str(c.options.get("key_file", "")))
+    seconds = float(c.options.get("timeout", 10))
     try:
         client.connect(
             hostname=c.host or "",
             port=c.port or 22,
             username=c.user,
             password=c.password.reveal() if c.password else None,
-            key_filename=str(Path(str(key_file)).expanduser()) if key_file else None,
+            key_filename=key_file,
             look_for_keys=False,
             allow_agent=False,
-            timeout=float(c.options.get("timeout", 10)),
+            timeout=seconds,
+            banner_timeout=seconds,
         )
         # Not a `with`: closing a session of a lost connection is an error of its own, after the one
         # that was told. `client.close()` below ends both.
@@ -64,9 +71,30 @@ def opened(name: str, connection: Connection) -> Iterator[SftpFolder]:
     except LakeError:
         raise
     except (paramiko.SSHException, OSError, EOFError) as error:
+        if key_file and re.search(r"(?i)private key|encountered .* key, expected", str(error)):
+            raise PermanentError(
+                f"{where}: key_file {key_file} holds no private key that can be used, or one under "
+                "another passphrase. What to do: give the private key (without .pub, in OpenSSH's "
+                "or PEM format), and its passphrase as `password`."
+            ) from None
         raise told(error, where, "connecting") from None
     finally:
         client.close()
+
+
+def _key(where: str, given: str) -> str | None:
+    """The key's file; PermanentError names it where it cannot be read."""
+    if not given:
+        return None
+    file = Path(given).expanduser()
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise PermanentError(
+            f"{where}: key_file {file} cannot be read: {error.strerror}. What to do: correct "
+            "options.key_file, or put the key there, readable for the user that runs the lake."
+        ) from None
+    return str(file)
 
 
 def _load_hosts(client: paramiko.SSHClient, where: str, file: str) -> None:
@@ -202,6 +230,11 @@ def told(error: Exception, where: str, what: str) -> LakeError:
         return PermanentError(
             f"{about}: the host's key is another than the known one. Do not go on before its owner "
             "has confirmed the change; then renew the line in known_hosts."
+        )
+    if "Error reading SSH protocol banner" in str(error):
+        return PermanentError(
+            f"{about}: what listens there is no SSH server. What to do: correct `port` (22 by "
+            "default), or the connection's `kind`."
         )
     if isinstance(error, paramiko.AuthenticationException):
         return PermanentError(

@@ -52,6 +52,15 @@ _CURES: tuple[tuple[str, str], ...] = (
     ),
     (r"(?i)certificate|x509|unknown authority", _COMPANY_CA),
     (
+        r"invalid response to SSL negotiation",
+        "another kind of server listens on this port: correct `port`, or the connection's `kind`",
+    ),
+    (
+        r"though the port is open",
+        "see whether the server hangs, and whether another kind of server listens on this port: "
+        "then correct `port`, or the connection's `kind`",
+    ),
+    (
         r"(?i)wrong version number|record layer failure|unknown protocol|plain HTTP",
         "the port does not speak TLS: write http:// (or leave the TLS option out), or another port",
     ),
@@ -80,7 +89,10 @@ _CURES: tuple[tuple[str, str], ...] = (
         "pip install 'lake[hana,sqlserver,tibero]'. A module that one worker lacks: build and "
         "start its image again",
     ),
-    (r"is not set|cannot be read: ", "set it where the services are started, then start them anew"),
+    (
+        r"is not set|is empty|cannot be read: ",
+        "set it where the services are started, then start them anew",
+    ),
     (
         r"(?i)docker\.sock|permission denied.*docker",
         "the user is not in the group docker: sudo usermod -aG docker USER, then log in again; "

@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 
 from resources import doctor_checks, doctor_network, doctor_services
+from resources.described import FileSource
 from resources.doctor import Check, Declared, examine, ok, secrets_of
 from resources.doctor_checks import About, of_connection
 from resources.settings import Connection, Settings, StoreSettings, load_settings
@@ -244,6 +245,30 @@ def test_sftp(tmp_path: Path, sftp_server: SftpServer) -> None:
     assert re.match(r"1 files in /.*doctor, SSH-2.0-OpenSSH_", found["query"].found)
     nowhere = looked_at(tmp_path, {**connection, "path": "/no/such"})
     assert "there is no such folder" in nowhere["query"].found
+    files = [
+        Table((), of=FileSource(path=path, format="jsonl"), table=None) for path in ("*.csv", "b*")
+    ]
+    found = looked_at(tmp_path, connection, *files)
+    assert found["rights"].found == "1 of 2 readable: *.csv"
+    assert found["rights raw/None"] == Check(
+        "x",
+        "rights raw/None",
+        "not tried",
+        "b*: its folder can be listed, and there is no such file now",
+    )
+
+
+def test_another_kind_of_server_on_the_port(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "known_hosts").touch()
+    options = {"known_hosts": str(tmp_path / "known_hosts")}
+    with listening(lambda opened: opened.close()) as port:
+        address = {"kind": "sftp", "host": "127.0.0.1", "port": port, "user": "u"}
+        found = looked_at(tmp_path, {**address, "options": options})
+    assert "what listens there is no SSH server" in found["login"].found
+    assert found["login"].cure == "correct `port` (22 by default), or the connection's `kind`"
+    assert capfd.readouterr().err == ""
 
 
 def test_a_folder_through_fsspec(tmp_path: Path) -> None:
@@ -373,7 +398,8 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
     with listening(kept.append) as port:
         found = looked_at(tmp_path, postgres_at(port), seconds=2)
     assert found["port"].result == "ok"
-    assert found["time"].found == "no answer within 2 s after port"
+    assert found["time"].found == "no answer within 2 s after port, though the port is open"
+    assert "another kind of server listens on this port" in found["time"].cure
     assert found["time"].cure.endswith("or give it longer: --timeout")
 
 
@@ -522,6 +548,13 @@ def test_secrets_and_drivers_that_are_missing(
     missing = {**postgres_at(free_port()), "password": "env:NO_SUCH_WORD"}
     found = looked_at(tmp_path, missing)
     assert "The secret env:NO_SUCH_WORD is not set: export NO_SUCH_WORD=" in found["secret"].found
+    monkeypatch.setenv("EMPTY_WORD", "")
+    found = looked_at(tmp_path, {**missing, "password": "env:EMPTY_WORD"})
+    assert found["secret"].result == "failed"
+    assert found["secret"].found.startswith("The secret env:EMPTY_WORD is empty: put it there")
+    (tmp_path / "word").write_text("\n")
+    found = looked_at(tmp_path, {**missing, "password": f"file:{tmp_path}/word"})
+    assert "/word is empty" in found["secret"].found
     monkeypatch.setitem(doctor_checks._DRIVERS, "postgres", (("no-such-driver",), "hana"))
     found = looked_at(tmp_path, postgres_at(free_port()))
     assert found["driver"].found == "no-such-driver: not installed"
@@ -629,6 +662,7 @@ SYMPTOMS = [
     ("[Errno 111] Connection refused", "WSL"),
     ("[Errno 110] Connection timed out", "firewall"),
     ("[Errno 113] No route to host", "firewall"),
+    ("received invalid response to SSL negotiation: J", "another kind of server"),
     ("something nobody has seen", ""),
 ]
 

@@ -309,6 +309,16 @@ LOGINS: list[tuple[Callable[[SftpServer, Path], dict[str, Any]], type[LakeError]
     (lambda s, p: {"host": "no-such-host.invalid"}, TransientError, "Check DNS"),
     (lambda s, p: {"options": {"colour": 1}}, PermanentError, "unknown option 'colour'; allowed:"),
     (lambda s, p: {"options": {"known_hosts": "/no/file"}}, PermanentError, "ssh-keyscan"),
+    (
+        lambda s, p: {"options": {**s.options, "key_file": "/no/key"}},
+        PermanentError,
+        "key_file /no/key cannot be read: No such file or directory. What to do: correct options",
+    ),
+    (
+        lambda s, p: {"options": {**s.options, "key_file": str(s.folder / "user.pub")}},
+        PermanentError,
+        "user.pub holds no private key that can be used, or one under another passphrase. What to",
+    ),
 ]
 
 
