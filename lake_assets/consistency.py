@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from lake_assets import delivery, steps
+from lake_assets.declared_files import check_described
 from lake_assets.declared_origins import check_origins
 from lake_assets.declared_splits import check_splits
 from lake_assets.models import declared
@@ -351,6 +352,7 @@ def _check_source(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
             yield asset.mistake((name,), f"{name} belongs to a {needs}", f"give {needs}")
     yield from _check_window(asset, spec)
     yield from check_splits(asset, spec)
+    yield from check_described(asset, spec)
     yield from _undeclared(asset, ("sums",), spec.sums)
     for index, column in enumerate(spec.sums):
         if column in asset.types and not asset.types[column].is_number:

@@ -84,19 +84,21 @@ def _check_path(asset: Delivered, path: str) -> Iterator[Mistake]:
         yield asset.mistake(("file", "path"), what, cure)
         return
     try:
-        first, second = (target_of(asset, key) for key in _first_two(of))
+        first, second = (target_of(asset, key) for key in first_two(of))
     except ValueError:
         return  # told already
     if first == second:
-        what = f"file: every {_UNITS[of.cadence or 'daily']} would be the same file"
+        what = f"file: every {UNITS[of.cadence or 'daily']} would be the same file"
         cure = "write its day into the path: {today:%Y%m%d}, {today:%Y-%m}"
         yield asset.mistake(("file", "path"), what, cure)
 
 
-_UNITS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
+#: What a partition of time is called.
+UNITS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
 
 
-def _first_two(of: Partitions) -> tuple[str, str]:
+def first_two(of: Partitions) -> tuple[str, str]:
+    """The keys of the first two partitions of time."""
     from resources.partition import key_at
 
     assert of.cadence is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from lake_assets import publish, split_reading
 from lake_assets.materialise import Value, Work, inspector_of, landed
@@ -169,11 +170,11 @@ def described_for(asset: Asset, spec: SourceSpec, key: str) -> Described | None:
     """Files, an index or an API as the partition `key` asks for them: templates filled in."""
     if spec.described is None:
         return None
-    if asset.partitions is None or asset.partitions.cadence is None:
-        return spec.described
     from lake_assets.templates import filled
 
-    words = asset.partitions.words(key, key)
+    of = asset.partitions
+    # Without a day there is {clock.…} alone, which asks for none.
+    words = of.words(key, key) if of and of.cadence else {"partition_start": date.min}
     return type(spec.described).model_validate(filled(spec.described.model_dump(), words))
 
 

@@ -50,6 +50,12 @@ class FileSource(_Described):
             raise ValueError("widths belong to format: fixed, which needs them")
         if self.sheet is not None and self.format != "excel":
             raise ValueError("sheet belongs to format: excel")
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise ValueError(
+                f"there is no encoding {self.encoding!r}; for example utf-8, cp949, euc-kr"
+            ) from None
         return self
 
 

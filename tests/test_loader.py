@@ -509,6 +509,41 @@ def test_windows_of_every_kind(kind: str, window: str, what: str, tmp_path: Path
         assert found[0].line == line_of(text, "window:")
 
 
+FILE = "file: {path: '%s', format: csv}"
+FIXED = "file: {path: 'a_{today}', format: fixed, widths: {id: 4, nam: 5}}"
+API = "api: {rows: body, params: {base: '%s'}}"
+#: Partitions, what is read, what is told of it, and what to do.
+DESCRIBED = [
+    ("days", FILE % "S/stock_{today:%Y%m%d}*.csv", "", ""),
+    ("days", FILE % "S/stock_*.csv", "file: every day would be the same file", "{today:%Y%m%d}"),
+    ("days", FILE % "S/{today:%Y-%m}.csv", "every day would be the same file", "partitions: none"),
+    ("weeks", FILE % "S/{clock.today}.csv", "every week would be the same file", "into `path`"),
+    ("names", FILE % "S/a.csv", "file: each of the 2 names of plant would be this file", ""),
+    ("days", FILE % "S/a.csv" + "\n    window: {column: day}", "", ""),
+    ("days", API % "{today:%Y%m%d}", "", ""),
+    ("days", API % "now", "api: every day would be the same request", "into `params`"),
+    ("days", FILE % "S/{today:%Q}.csv", "{today:%Q}: '%Q' is not known", ""),
+    ("days", API % "{todya}", "there is no 'todya', did you mean 'today'?", ""),
+    ("none", FILE % "S/{today}.csv", "asks for a partition's day, and there are none of time", ""),
+    ("none", FILE % "S/{clock.today}.csv", "", ""),
+    ("days", FIXED, "widths: there is none of the column 'name'", "did you mean 'nam'?"),
+    ("days", FILE % "{today}', encoding: 'cp9499", "there is no encoding 'cp9499'", ""),
+]
+
+
+@pytest.mark.parametrize(("kind", "reads", "what", "cure"), DESCRIBED)
+def test_files_and_apis(kind: str, reads: str, what: str, cure: str, tmp_path: Path) -> None:
+    text = (
+        SALES[: SALES.index("partitions:")]
+        + f"sources:\n  s:\n    title: 표\n    connection: sftp\n    {reads}\n"
+        f"    partitions: {KINDS.get(kind, kind)}\n"
+        + f"    columns: {{id: int64, {'name: string' if 'fixed' in reads else 'day: date'}}}\n"
+    )
+    found = told(tmp_path, {"x": text})
+    assert [what in one.what and cure in one.cure for one in found] == [True] * bool(what)
+    assert all(one.line == line_of(text, reads[:4]) for one in found)
+
+
 @pytest.mark.parametrize(
     ("partitions", "what", "cure"),
     [
