@@ -75,6 +75,8 @@ def check(
         yield from _check_asset(asset, today)
         yield from _check_inputs(asset, readable, known)
         yield from check_origins(asset, readable)
+    sent = [asset for asset in everything if isinstance(asset, Delivered)]
+    yield from delivery.check_targets(sent)
     for one in from_elsewhere:
         yield from _check_partitions(one, today)
         yield from check_origins(one, readable)

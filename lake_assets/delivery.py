@@ -6,11 +6,14 @@ partition in words. Not here: moving rows (`delivering.py`), the systems (`resou
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from lake_assets.partition_spec import Partitions
 from lake_assets.pipeline import Delivered
 from resources.deliver import FileTarget, IndexTarget, TableTarget, Target, kind_of, overwritten
+from resources.errors import PermanentError
 from resources.partition import Partition, window
 from resources.settings import CONNECTIONS
 from resources.yamlfile import Mistake, Place, nearest
@@ -50,6 +53,49 @@ def check(asset: Delivered) -> Iterator[Mistake]:
     else:
         yield from _templates(asset, ("file", "path"), target.path)
         yield from _check_path(asset, target.path)
+
+
+def check_targets(deliveries: Iterable[Delivered]) -> Iterator[Mistake]:
+    """Deliveries of which one overwrites what another wrote, each told at its own place."""
+    seen: dict[tuple[str, ...], Delivered] = {}
+    for asset in deliveries:
+        target = asset.spec.target
+        try:
+            known = (asset.spec.connection, kind_of(target), *_address(target))
+        except PermanentError:
+            continue  # told already
+        other = seen.setdefault(known, asset)
+        if other.key == asset.key:
+            continue
+        if isinstance(target, FileTarget):
+            cure = "give each a path of its own"
+        elif {target.mode, getattr(other.spec.target, "mode", "")} == {"upsert"}:
+            continue
+        else:
+            cure = "deliver one dataset with the rows of both, or write mode: upsert in both"
+        place = (kind_of(target), "path" if isinstance(target, FileTarget) else "name")
+        for one, rival in ((asset, other), (other, asset)):
+            file = rival.pipeline.file
+            at = f"{rival.key}, {file.shown}:{file.line(rival.place)}"
+            what = f"{place[0]}: is that of another delivery too ({at}), which overwrites it"
+            yield one.mistake(place, what, cure)
+
+
+def _address(target: Target) -> tuple[str, ...]:
+    """Where it lies, alike for texts that are the same on any one day."""
+    if isinstance(target, TableTarget):
+        return target.schema_ or "", target.name
+    if isinstance(target, IndexTarget):
+        return (_on_a_day(target.name),)
+    return (posixpath.normpath(_on_a_day(target.path)),)
+
+
+def _on_a_day(text: str) -> str:
+    if "{" not in text and "}" not in text:
+        return text
+    from lake_assets.templates import rendered
+
+    return rendered(text, date(2025, 1, 9))
 
 
 def _named(asset: Delivered, place: Place, names: Iterable[str]) -> Iterator[Mistake]:
@@ -114,8 +160,6 @@ def target_of(asset: Delivered, key: str) -> Target:
         return target
     text = target.path if isinstance(target, FileTarget) else target.name
     if of is None or of.cadence is None:
-        from datetime import date
-
         written = rendered(text, date.min)
     else:
         written = filled(text, of.words(key, key))

@@ -34,6 +34,7 @@ sources:
 """
 FILE = "file: {path: 'out/{today:%Y%m%d}.csv', format: csv}"
 TABLE = "table: {name: T, mode: replace}"
+KEYED = "table: {name: T, mode: upsert, key: [id]}"
 
 
 def written(folder: Path, target: str, head: str = HEAD, **words: str) -> Path:
@@ -92,6 +93,39 @@ def test_mistakes(tmp_path: Path, target: str, words: dict[str, str], said: str)
     _, mistakes = read(written(tmp_path, target, **words))
     assert [one for one in map(str, mistakes) if said in one], "\n".join(map(str, mistakes))
     assert all("one/pipeline.yaml" in str(one) for one in mistakes)
+
+
+#: Two deliveries, the words of the second, and whether they are told of each other.
+PAIRS = [
+    (FILE, FILE, {}, "file: is that of another delivery too"),
+    (FILE, "file: {path: './out//{today:%Y%m}{day:02}.csv', format: jsonl}", {}, "file: is that"),
+    (FILE, "file: {path: 'out/b_{today:%Y%m%d}.csv', format: csv}", {}, ""),
+    (FILE, FILE, {"connection": "hdfs"}, ""),
+    (TABLE, TABLE, {}, "table: is that of another delivery too"),
+    (TABLE, "table: {schema: s, name: T, mode: replace}", {}, ""),
+    (TABLE, KEYED, {}, "table: is that"),
+    (KEYED, KEYED, {}, ""),
+    ("index: {name: x, id: [id]}", "index: {name: x, id: [name]}", {}, ""),
+    ("index: {name: x, id: [id]}", "index: {name: x, id: [id], mode: replace}", {}, "index: is"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "words", "said"), PAIRS)
+def test_two_deliveries_to_one_target(
+    tmp_path: Path, first: str, second: str, words: dict[str, str], said: str
+) -> None:
+    written(tmp_path, first)
+    given = {"title": "또", "from": "raw/sales", "connection": "sftp", **words}
+    lines = ["  again:", *(f"    {key}: {value}" for key, value in given.items()), f"    {second}"]
+    with (tmp_path / "one" / "pipeline.yaml").open("a", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    _, mistakes = read(tmp_path)
+    assert [said in one.what for one in mistakes] == [True, True] * bool(said)
+    if said:
+        one, two = mistakes
+        assert f"out/sftp/again, {two.file}:" in one.what
+        assert f"out/sftp/sent, {two.file}:" in two.what
+        assert one.line < two.line
 
 
 def test_a_name_would_be_the_same_file(tmp_path: Path) -> None:
