@@ -301,7 +301,7 @@ class DuckDBTables(TableReader):
                 raise PermanentError(
                     f"{self._of(table)}: {misfits} values of {field.column.source!r} "
                     f"({field.found.shown}) cannot become {field.column.type.name} unchanged"
-                    f"{example}. Declare a wider type, or exclude the rows by a `filter`."
+                    f"{example}. {self._cure(field)}"
                 )
         partial: dict[str, list[Totals]] = {}
         for row in rows:
@@ -309,6 +309,10 @@ class DuckDBTables(TableReader):
             key = "" if span is None else self._key(table, row[0], span)
             partial.setdefault(key, []).append(Totals(row[1], values))
         return {key: add(parts) for key, parts in sorted(partial.items())}
+
+    def _cure(self, field: Field) -> str:
+        """What to do about values that do not fit."""
+        return "Declare a wider type, or exclude the rows by a `filter`."
 
     def _example(
         self,

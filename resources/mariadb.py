@@ -250,6 +250,16 @@ class MariaDBTables(DuckDBTables):
             return (real + day).format(value)
         return None
 
+    def _cure(self, field: Field) -> str:
+        cure = super()._cure(field)
+        if field.column.type.name not in ("date", "timestamp", "timestamptz"):
+            return cure
+        read = f"NULLIF({sql.quoted(field.column.source, self.dialect)}, '0000-00-00')"
+        return (
+            "A zero date (0000-00-00, or a month or day of 00) is no day here: read it as NULL "
+            f"by a `query` ({read}). Else: {cure[0].lower()}{cure[1:]}"
+        )
+
     def _text(self, expression: str) -> str:
         return f"CAST({expression} AS CHAR)"
 

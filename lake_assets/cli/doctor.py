@@ -86,7 +86,7 @@ def _subjects(settings: Settings, asked: Sequence[str]) -> Mapping[str, Subject]
                 f"The environment {settings.env!r} has no connection {name!r}; "
                 f"{nearest(name, known)}."
             )
-    declared = _declared(settings)
+    declared, targets = _declared(settings)
     # What is generated is what is read: the other connections of such an environment lead nowhere.
     generated = settings.sample is not None and not asked and declared is not None
     needed = {settings.store.connection, settings.store.hive, *(declared or ())}
@@ -97,7 +97,8 @@ def _subjects(settings: Settings, asked: Sequence[str]) -> Mapping[str, Subject]
         elif name in settings.connections:
             doctor_checks.prepare(settings, name)
             read = None if declared is None else declared.get(name, [])
-            subjects[name] = partial(doctor_checks.of_connection, settings, name, read)
+            looked = partial(doctor_checks.of_connection, settings, name, read)
+            subjects[name] = partial(_and_targets, looked, name, targets.get(name, []))
         else:
             subjects[name] = partial(own[name], settings)
     return subjects
@@ -112,11 +113,23 @@ def _unused(name: str) -> Iterator[Check]:
     yield not_tried(name, "all", why)
 
 
-def _declared(settings: Settings) -> dict[str, list[Declared]] | None:
-    """Connection → what pipelines read of it; None where their files have mistakes."""
+def _and_targets(looked: Subject, name: str, deliveries: Sequence[str]) -> Iterator[Check]:
+    from resources.doctor import not_tried
+
+    yield from looked()
+    if deliveries:
+        why = "whether they are there and may be written is not looked at: the first run shows it"
+        yield not_tried(name, "targets", f"of {', '.join(deliveries)}: {why}")
+
+
+def _declared(settings: Settings) -> tuple[dict[str, list[Declared]] | None, dict[str, list[str]]]:
+    """Connection → what pipelines read of it, and the deliveries to it.
+
+    The former is None where their files have mistakes.
+    """
     from lake_assets.cli.peek import last_key
     from lake_assets.loader import load_pipelines, pipeline_folders
-    from lake_assets.pipeline import assets
+    from lake_assets.pipeline import Delivered, assets
     from lake_assets.source_reading import described_for, source_table
     from lake_assets.spec import SourceSpec
     from resources.doctor import Declared
@@ -124,17 +137,20 @@ def _declared(settings: Settings) -> dict[str, list[Declared]] | None:
     try:
         pipelines = load_pipelines(pipeline_folders())
     except Mistakes:
-        return None
+        return None, {}
     found: dict[str, list[Declared]] = {}
+    targets: dict[str, list[str]] = {}
     for pipeline in pipelines:
         params = {name: param.default for name, param in pipeline.spec.params.items()}
         for asset in assets(pipeline):
             spec = asset.spec
+            if isinstance(asset, Delivered):
+                targets.setdefault(asset.spec.connection, []).append(asset.key)
             if isinstance(spec, SourceSpec) and spec.connection in settings.connections:
                 table = source_table(asset, spec, params, settings)
                 table = replace(table, of=described_for(asset, spec, last_key(asset)))
                 found.setdefault(spec.connection, []).append(Declared(asset.key, table))
-    return found
+    return found, targets
 
 
 def _show(checks: Sequence[Check]) -> None:

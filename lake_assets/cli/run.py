@@ -6,6 +6,7 @@ Here: words and tables around `plan.py` and `execute.py`. Not here: anything tha
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -257,15 +258,41 @@ def _progress(screen: Console, events: Iterator[Event]) -> Iterator[Event]:
             elif isinstance(event, Made):
                 bars.advance(task)
             elif isinstance(event, Ended):
-                mark = "[red]failed[/]" if event.failures else "[green]done[/]"
+                mark = _mark(event)
                 rows = [one for one in event.rows.values() if one is not None]
                 told = f"{sum(rows):,} rows, " if rows else ""
                 screen.print(f"{mark} {_shown(event.step)}  {told}{seconds(event.seconds)} s")
-                for failed in event.failures:
-                    screen.print(f"  {failed.reason}", style="red", markup=False)
+                for line in _reasons(event):
+                    screen.print(f"  {line}", style="red", markup=False)
                 for line in _warnings(event.warnings):
                     screen.print(f"  {line}", style="yellow", markup=False)
             yield event
+
+
+def _mark(ended: Ended) -> str:
+    """How a run ended; `failed` names which of its assets did, where others did not."""
+    if not ended.failures:
+        return "[green]done[/]"
+    failed = [one.asset.to_user_string() for one in ended.failures if one.asset]
+    of = f" {', '.join(failed)} of" if failed and len(failed) < len(ended.step.assets) else ""
+    if all(one.exit_code == 75 for one in ended.failures):
+        return f"[yellow]not yet[/]{of}"
+    return f"[red]failed[/]{of}"
+
+
+def _reasons(ended: Ended) -> Iterator[str]:
+    """Why, with the asset and what of it is not there, where the words of a system name none."""
+    from lake_assets.plan import short
+
+    for one in ended.failures:
+        line, asset = one.reason, one.asset
+        if asset is not None and asset.to_user_string() not in line:
+            left = [key for (of, key), there in ended.units.items() if of == asset and not there]
+            what = f"{asset.to_user_string()} {short(left, ended.step.definition)}".rstrip()
+            line = f"{what}: {line}"
+        if one.exit_code == 75:
+            line += " This is not yet, and no failure: run it again later."
+        yield line
 
 
 def _warnings(warnings: Sequence[Warned]) -> Iterator[str]:
@@ -331,9 +358,11 @@ def show_plan(
     else:
         screen.print("Nothing would run.")
     for name, places in overwritten.items():
-        screen.print(f"\n{name} would overwrite", markup=False)
-        for place in [*places[:10], *([f"… and {len(places) - 10} more"] if places[10:] else [])]:
-            screen.print(f"  {place}", markup=False)
+        screen.print(f"\n{name} would overwrite (the target is not looked at)", markup=False)
+        times = Counter(places)
+        lines = [f"{one} ({n} partitions)" if n > 1 else one for one, n in times.items()]
+        for line in [*lines[:10], *([f"… and {len(lines) - 10} more"] if lines[10:] else [])]:
+            screen.print(f"  {line}", markup=False)
     show_skipped(screen, found.skipped)
 
 
@@ -378,4 +407,6 @@ def show_result(screen: Console, story: Story, verbose: bool) -> None:
             "\nWhat is missing can run too: put + before an asset to take its inputs along."
         )
     counts = f"{len(story.ended)} runs" if len(story.ended) != 1 else "1 run"
-    screen.print(f"\n{counts}, {len(failures)} failed, {seconds(story.work)} s")
+    waiting = sum(one.exit_code == 75 for one in failures)
+    told = f"{len(failures) - waiting} failed" + f", {waiting} not yet" * bool(waiting)
+    screen.print(f"\n{counts}, {told}, {seconds(story.work)} s")

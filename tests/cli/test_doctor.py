@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from lake_assets.cli import doctor
 from lake_assets.cli.main import cli
+from resources.doctor import Check
 from tests.servers.postgres import free_port
 
 CANARY = "Kanarienvogel-7531"
@@ -98,3 +100,16 @@ def test_what_nothing_reads_is_not_tried_where_sources_are_generated() -> None:
     # What is read is tried: here nothing was generated yet.
     assert "run `lake demo`" in by_name["hana_bw"]["found"]
     assert by_name["hana_bw"]["result"] == "failed"
+
+
+def test_targets_of_deliveries_are_said_not_to_be_looked_at() -> None:
+    told = list(doctor._and_targets(lambda: iter(()), "sftp", ["out/sftp/sales", "out/sftp/stock"]))
+    assert told == [
+        Check(
+            "sftp",
+            "targets",
+            "not tried",
+            "of out/sftp/sales, out/sftp/stock: whether they are there and may be written is not "
+            "looked at: the first run shows it",
+        )
+    ]

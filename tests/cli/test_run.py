@@ -11,11 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 
 import lake_assets.execute as execute
+from lake_assets.cli import run
 from lake_assets.cli.main import cli
+from lake_assets.execute import Ended, Failed
+from lake_assets.plan import Plan, Step
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,13 +125,47 @@ def test_failures(monkeypatch: pytest.MonkeyPatch, kind: str, code: int, reason:
     monkeypatch.setenv("SMALL_LAKE", f"fail=raw/sales:2025-01-02 kind={kind}")
     result = lake("raw/sales", "--to", "2025-01-03")
     assert result.exit_code == code
-    assert f"  {reason}\n" in result.stdout
+    line = next(one for one in result.stdout.splitlines() if one.endswith(reason))
+    # Words that name no asset get its name, and what of it is not there.
+    assert line in (f"  {reason}", f"  raw/sales 2025-01-02: {reason}")
     assert "Traceback" not in result.stdout
     assert ", in step" not in result.stdout
     assert ", in step" in lake("raw/sales", "--partition", "2025-01-02", "-v").stdout
     found = document("raw/sales", "--to", "2025-01-03")
     assert (found["ok"], found["exit_code"]) == (False, code)
     assert [(one["asset"], one["reason"]) for one in found["failed"]] == [("raw/sales", reason)]
+
+
+def test_a_run_that_failed_in_part_names_what_failed() -> None:
+    sales, stock = dg.AssetKey(["out", "sales"]), dg.AssetKey(["out", "stock"])
+    days = ("2025-01-03", "2025-01-04")
+    units = {(sales, day): True for day in days} | {(stock, day): day == days[0] for day in days}
+
+    def ended(*failures: Failed) -> Ended:
+        step = Step((sales, stock), days, {})
+        return Ended(step, "", 1.0, units, failures, (), {}, {})
+
+    denied = Failed(stock, "dw.ro, connection 'postgres': permission denied", 65, "")
+    absent = Failed(stock, "out/stock: a.csv: there is no such file.", 75, "")
+    assert run._mark(ended()) == "[green]done[/]"
+    assert run._mark(ended(denied)) == "[red]failed[/] out/stock of"
+    assert list(run._reasons(ended(denied))) == [
+        "out/stock 2025-01-04: dw.ro, connection 'postgres': permission denied"
+    ]
+    assert run._mark(ended(absent)) == "[yellow]not yet[/] out/stock of"
+    assert list(run._reasons(ended(absent))) == [
+        "out/stock: a.csv: there is no such file. This is not yet, and no failure: run it again "
+        "later."
+    ]
+
+
+def test_a_dry_run_tells_one_place_once(capsys: pytest.CaptureFixture[str]) -> None:
+    places = ["rows of dw.ups by order_no"] * 3
+    run.show_plan(Plan((), ()), False, {"out/ups": places})
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "out/ups would overwrite (the target is not looked at)",
+        "  rows of dw.ups by order_no (3 partitions)",
+    ]
 
 
 def test_warnings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,7 +214,10 @@ def test_the_command_says_what_would_be_overwritten(lake: Lake, home: Path, tmp_
         ]
     }
     code, out, _ = ended(command(home, *words, pipelines=pipelines, env="local"))
-    assert "out/sftp/sales would overwrite\n  the file out/20250701.csv of sftp\n" in out
+    assert (
+        "out/sftp/sales would overwrite (the target is not looked at)\n"
+        "  the file out/20250701.csv of sftp\n"
+    ) in out
     code, out, err = ended(command(home, *words[:-1], pipelines=pipelines, env="local"))
     assert code == 0, err
     assert (home / "sftp" / "out" / "20250702.csv").exists()
