@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,8 @@ from resources.deliver_formats import encoded
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
 
-#: What a killed delivery left is removed by a later one when it is this old.
+#: What a killed delivery of another machine left is removed by a later one when it is this old;
+#: that of this machine at once.
 _LITTER_SECONDS = 86_400
 _PREFIX, _SUFFIX = ".lake-", ".part"
 _PIECE = 1 << 20
@@ -111,8 +113,10 @@ def put(place: Place, path: str, pieces: Iterator[bytes]) -> tuple[int, str, boo
     folder = posixpath.dirname(path)
     place.make(folder)
     _sweep(place, folder)
-    hidden = posixpath.join(folder, f"{_PREFIX}{uuid.uuid4().hex}{_SUFFIX}")
+    name = _hidden()
+    hidden = posixpath.join(folder, name)
     sent = _Digest()
+    _WRITING.add(name)
     try:
         place.write(hidden, sent.of(pieces))
         there = _content(place, hidden)
@@ -132,6 +136,8 @@ def put(place: Place, path: str, pieces: Iterator[bytes]) -> tuple[int, str, boo
         with contextlib.suppress(LakeError, *place.errors):
             place.remove(hidden)
         raise
+    finally:
+        _WRITING.discard(name)
     return sent.size, sent.content[0], changed
 
 
@@ -164,9 +170,48 @@ def _content(place: Place, path: str) -> Content:
 def _sweep(place: Place, folder: str) -> None:
     old = time.time() - _LITTER_SECONDS
     for name, changed in place.entries(folder):
-        if name.startswith(_PREFIX) and name.endswith(_SUFFIX) and changed < old:
+        if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)):
+            continue
+        if changed < old or _has_ended(name):
             with contextlib.suppress(*place.errors):
                 place.remove(posixpath.join(folder, name))
+
+
+#: The hidden files that this process is writing.
+_WRITING: set[str] = set()
+
+
+def _hidden() -> str:
+    """A name that says who writes it: this machine since its start, a process of it."""
+    return f"{_PREFIX}{_machine()}-{os.getpid()}-{uuid.uuid4().hex}{_SUFFIX}"
+
+
+def _has_ended(name: str) -> bool:
+    """Whether a hidden file is of a process of this machine that no longer writes it."""
+    machine, _, rest = name.removeprefix(_PREFIX).partition("-")
+    process = rest.partition("-")[0]
+    if machine != _machine() or not process.isdecimal():
+        return False
+    if int(process) == os.getpid():
+        return name not in _WRITING
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # another user's
+        pass
+    return False
+
+
+@cache
+def _machine() -> str:
+    """As far as numbers of processes reach: a machine until it is started anew, or a container."""
+    try:
+        known = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+        known += str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # no Linux: this process alone
+        known = uuid.uuid4().hex
+    return hashlib.sha256(known.encode()).hexdigest()[:12]
 
 
 # -- a folder of this machine

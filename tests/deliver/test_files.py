@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from resources import deliver_files
 from resources.deliver import Delivery, FileTarget, Receipt
-from resources.deliver_files import deliver
+from resources.deliver_files import _machine, deliver
 from resources.described import FileSource
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
@@ -283,13 +285,59 @@ def test_a_line_that_breaks_leaves_the_old_file(
     assert (there / "a.csv").read_text() == "old"
     (hidden,) = [one for one in there.iterdir() if one.name != "a.csv"]
     assert hidden.name.startswith(".lake-")
-    # What was left is removed when it is a day old, and not before: it may be another's.
-    deliver("sftp", sftp(sftp_server), one)
-    assert hidden.exists()
-    os.utime(hidden, (time.time() - 90_000,) * 2)
+    # Nobody writes it any more, so the next delivery removes it.
     deliver("sftp", sftp(sftp_server), one)
     assert [one.name for one in there.iterdir()] == ["a.csv"]
     assert len((there / "a.csv").read_bytes().splitlines()) == 20_001
+
+
+def _left(machine: str, process: object) -> str:
+    return f".lake-{machine}-{process}-{'0' * 32}.part"
+
+
+def _ended() -> int:
+    with subprocess.Popen(["true"]) as process:
+        pass
+    return process.pid
+
+
+#: What lies there, how old it is in seconds, and whether the next delivery removes it.
+LEFT: dict[str, tuple[Callable[[], str], int, bool]] = {
+    "of a process that ended": (lambda: _left(_machine(), _ended()), 0, True),
+    "of a process that runs": (lambda: _left(_machine(), os.getppid()), 80_000, False),
+    "of this process, given up": (lambda: _left(_machine(), os.getpid()), 0, True),
+    "of another machine": (lambda: _left("0" * 12, 999_999), 80_000, False),
+    "of another machine, a day old": (lambda: _left("0" * 12, 999_999), 90_000, True),
+    "of the time before such names": (lambda: f".lake-{'0' * 32}.part", 80_000, False),
+    "no number": (lambda: _left(_machine(), "../1"), 0, False),
+    "too large a number": (lambda: _left(_machine(), 10**30), 0, True),
+    "not the lake's": (lambda: ".lakeside.part", 900_000, False),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_a_killed_delivery_left(tmp_path: Path, name: str) -> None:
+    make, age, removed = LEFT[name]
+    left = tmp_path / make().replace("/", "")
+    left.write_text("half")
+    os.utime(left, (time.time() - age,) * 2)
+    deliver("folder", folder(tmp_path), delivery(ROWS, FileTarget(path="b.csv", format="csv")))
+    assert left.exists() != removed
+    assert (tmp_path / "b.csv").exists()
+
+
+def test_what_another_thread_writes_is_let_alone(tmp_path: Path) -> None:
+    place, seen = deliver_files._Folder("here", tmp_path), list[str]()
+
+    def pieces() -> Iterator[bytes]:
+        yield b"half"
+        deliver_files.put(place, "b", iter([b"other"]))
+        seen.extend(one.name for one in tmp_path.iterdir() if one.name.startswith(".lake-"))
+        yield b" and half"
+
+    deliver_files.put(place, "a", pieces())
+    assert len(seen) == 1
+    assert (tmp_path / "a").read_bytes() == b"half and half"
 
 
 @pytest.mark.server
