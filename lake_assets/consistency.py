@@ -38,7 +38,7 @@ from lake_assets.pipeline import (
 from lake_assets.signature import check_signature, function_of
 from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, Rules, SourceSpec
 from resources.partition import Cadence
-from resources.settings import CONNECTIONS
+from resources.settings import CONNECTIONS, no_connection
 from resources.yamlfile import Mistake, Place, YamlFile, dotted, nearest
 
 #: Dagster's own advice for one asset; above it the UI and backfills become slow.
@@ -342,8 +342,7 @@ def _fits(asset: Asset, place: Place, column: str, value: object) -> Iterator[Mi
 
 def _check_source(asset: Asset, spec: SourceSpec) -> Iterator[Mistake]:
     if spec.connection not in CONNECTIONS:
-        what = f"there is no connection {spec.connection!r}"
-        yield asset.mistake(("connection",), what, nearest(spec.connection, CONNECTIONS))
+        yield asset.mistake(("connection",), *no_connection(spec.connection))
     if spec.described is not None and spec.filter is not None:
         cure = "an index has a `query`; else filter in a dataset"
         yield asset.mistake(("filter",), "filter belongs to a table or query", cure)

@@ -15,7 +15,7 @@ from lake_assets.pipeline import Delivered
 from resources.deliver import FileTarget, IndexTarget, TableTarget, Target, kind_of, overwritten
 from resources.errors import PermanentError
 from resources.partition import Partition, window
-from resources.settings import CONNECTIONS
+from resources.settings import CONNECTIONS, no_connection
 from resources.yamlfile import Mistake, Place, nearest
 
 
@@ -23,8 +23,7 @@ def check(asset: Delivered) -> Iterator[Mistake]:
     """All that is wrong in a delivery, but for an asset that there is not (`consistency.py`)."""
     spec = asset.spec
     if spec.connection not in CONNECTIONS:
-        what = f"there is no connection {spec.connection!r}"
-        yield asset.mistake(("connection",), what, nearest(spec.connection, CONNECTIONS))
+        yield asset.mistake(("connection",), *no_connection(spec.connection))
     if asset.source is None:
         return
     partition = asset.partition_columns

@@ -49,6 +49,16 @@ CONNECTIONS = (
     "slack",
 )
 
+
+def no_connection(name: str) -> tuple[str, str]:
+    """What a pipeline file that names no connection is told, and what to do."""
+    cure = (
+        f"{nearest(name, CONNECTIONS)}. These names are the same in every environment; a further "
+        "system takes the name of one that there is not, with its own `kind` (docs/environments.md)"
+    )
+    return f"there is no connection {name!r}", cure
+
+
 _SECRET = re.compile(r"(env|file|airflow_conn):(.+)")
 
 

@@ -59,6 +59,7 @@ def delivered(folder: Path) -> Delivered:
 
 WRONG: list[tuple[str, dict[str, str], str]] = [
     (FILE, {"connection": "sftpp"}, "there is no connection 'sftpp'"),
+    (FILE, {"connection": "pg2"}, "a further system takes the name of one that there is not, with"),
     (FILE, {"from": "raw/sale"}, "there is no asset 'raw/sale'"),
     (FILE, {"from": "out/sftp/x"}, "write an asset as raw/<table>, prep/<dataset>"),
     (FILE, {"columns": "{ide: x}"}, "raw/sales has no column 'ide'"),
