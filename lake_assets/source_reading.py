@@ -7,6 +7,7 @@ system is read (`resources`).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -93,25 +94,56 @@ def read(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[st
         ordered = spec.file is None and spec.api is None  # those come as they are
         sorted_by = spec.order_by if constant and ordered else ()
         inspector = inspector_of(work, sorted_by, () if warning else (drift,))
-        for name, times in _parts_at_once(asset, spec, keys):
-            one, span = _part(asset, spec, table, name, times)
-            if spec.splits is not None:
-                key = join(times[0], name)
-                for route, outcome in _by_splits(work, spec, source, one, span, key, inspector):
+        waiting = deque(_parts_at_once(asset, spec, keys))
+        failed: dict[str, list[str]] = {}
+        while waiting:
+            name, times = waiting.popleft()
+            left = list(times)
+            try:
+                for route, outcome in _reading(work, spec, source, table, name, times, inspector):
+                    left.pop(0)
                     yield route, replace(outcome, drift=warning)
-                continue
-            with source.read(one, span) as reading:
-                if one.window is None or span is None:
-                    slices = publish.of_one(times[0], reading.batches)
-                else:
-                    slices = publish.by_column(reading.batches, one.window.column, span.cadence)
-                named = ((join(time, name), batch) for time, batch in slices)
-                totals = reading.totals and {
-                    join(time, name): found for time, found in reading.totals.items()
-                }
-                asked = [join(time, name) for time in times]
-                for outcome in landed(work, asked, named, inspector, totals):
-                    yield f"{reading.route}, {reading.reconciled}", replace(outcome, drift=warning)
+            except PermanentError as error:
+                if len(keys) == 1:
+                    raise
+                if left and len(times) > 1:  # what is wrong in one partition is not in the others
+                    waiting.extendleft((name, [time]) for time in reversed(left))
+                    continue
+                of_error = failed.setdefault(str(error), [])
+                of_error.append(join(times[0], name))
+                if len(of_error) > 1:  # in the same words: of no one partition
+                    break
+        if failed:
+            told = (f"{', '.join(those)}: {error}" for error, those in failed.items())
+            raise PermanentError("\n".join(told))
+
+
+def _reading(
+    work: Work,
+    spec: SourceSpec,
+    source: Source,
+    table: Table,
+    name: str,
+    times: Sequence[str],
+    inspector: Inspector,
+) -> Iterator[tuple[str, Outcome]]:
+    """The partitions of a name over times without a gap, by one query."""
+    table, span = _part(work.asset, spec, table, name, times)
+    asked = [join(time, name) for time in times]
+    if spec.splits is not None:
+        yield from _by_splits(work, spec, source, table, span, asked[0], inspector)
+        return
+    with source.read(table, span) as reading:
+        if table.window is None or span is None:
+            slices = publish.of_one(times[0], reading.batches)
+        else:
+            slices = publish.by_column(reading.batches, table.window.column, span.cadence)
+        named = ((join(time, name), batch) for time, batch in slices)
+        totals = reading.totals and {
+            join(time, name): found for time, found in reading.totals.items()
+        }
+        for outcome in landed(work, asked, named, inspector, totals):
+            yield f"{reading.route}, {reading.reconciled}", outcome
 
 
 def _by_splits(

@@ -249,6 +249,41 @@ def test_a_bad_day_keeps_its_file_and_is_the_only_red_one(
     assert not [event for event in result.all_events if event.is_step_restarted]
 
 
+def _broken(lake: tuple[dg.Definitions, dg.DagsterInstance], settings: Settings, sql: str) -> str:
+    with duckdb.connect(str(settings.home / "sources" / "hana_bw.duckdb")) as source:
+        source.execute(sql)
+    result = run(lake, "raw/sales", partition="2025-01-01", to="2025-01-05")
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    said = failure.step_failure_data.user_failure_data
+    assert said is not None
+    return str(said.description)
+
+
+def test_a_value_that_does_not_fit_fails_its_own_days_alone(
+    lake: tuple[dg.Definitions, dg.DagsterInstance], settings: Settings
+) -> None:
+    said = _broken(
+        lake,
+        settings,
+        'ALTER TABLE SAPBW."/BIC/SALES" ALTER "BETRAG" TYPE DECIMAL(30,2); '
+        'UPDATE SAPBW."/BIC/SALES" SET "BETRAG" = 1e20 WHERE "ID" IN (15, 35)',
+    )
+    first, second = said.splitlines()
+    assert first.startswith("2025-01-02: ")
+    assert second.startswith("2025-01-04: ")
+    assert "'BETRAG'" in first
+    assert open_store(settings).keys("raw", "sales") == ["2025-01-01", "2025-01-03", "2025-01-05"]
+
+
+def test_what_is_wrong_in_no_one_day_is_told_once(
+    lake: tuple[dg.Definitions, dg.DagsterInstance], settings: Settings
+) -> None:
+    said = _broken(lake, settings, 'ALTER TABLE SAPBW."/BIC/SALES" ALTER "BETRAG" TYPE VARCHAR')
+    assert said.startswith("2025-01-01, 2025-01-02: ")
+    assert len(said.splitlines()) == 1
+    assert open_store(settings).keys("raw", "sales") == []
+
+
 def test_parameters_reach_the_sql(
     lake: tuple[dg.Definitions, dg.DagsterInstance], settings: Settings
 ) -> None:
