@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import random
+import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -89,7 +90,7 @@ class LimitedSource:
             if rate is None:
                 yield reading
                 return
-            with closing(_paced(reading.batches, rate)) as batches:
+            with closing(_paced(reading.batches, rate, self._place)) as batches:
                 yield replace(reading, batches=batches)
 
     def peek(self, table: Table, rows: int) -> pa.Table:
@@ -124,15 +125,27 @@ class LimitedSource:
             self._lock = None
 
 
-def _paced(batches: Iterator[pa.RecordBatch], rate: int) -> Generator[pa.RecordBatch, None, None]:
-    """The same, each batch not before the one ahead of it has taken its time."""
-    due = 0.0
+#: Connection → when the rows that this process has taken from it have had their time.
+_DUE: dict[Place, float] = {}
+_TAKING = threading.Lock()
+
+
+def _take(place: Place, rows: int, rate: int) -> float:
+    """When these rows, after all before them, have had their time."""
+    with _TAKING:
+        due = max(_DUE.get(place, 0.0), time.monotonic()) + rows / rate
+        _DUE[place] = due
+        return due
+
+
+def _paced(
+    batches: Iterator[pa.RecordBatch], rate: int, place: Place
+) -> Generator[pa.RecordBatch, None, None]:
+    """The same; before the next is asked for, and at the end, each has had its time."""
     for batch in batches:
-        now = time.monotonic()
-        if due > now:
-            time.sleep(due - now)
-        due = max(due, now) + batch.num_rows / rate
+        due = _take(place, batch.num_rows, rate)
         yield batch
+        time.sleep(max(0.0, due - time.monotonic()))
 
 
 def _place(name: str, place: Place, count: int, wait: bool = True) -> int:

@@ -23,7 +23,9 @@ class Limits(BaseModel):
     connections: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None, description="sessions at a time, of this machine"
     )
-    rows_per_second: Annotated[int, Field(ge=1)] | None = Field(None, description="of each session")
+    rows_per_second: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="of all readings of one process together"
+    )
     hours: str | None = Field(
         None, description="in Asia/Seoul, outside of which nothing is read: 20:00-06:00"
     )
