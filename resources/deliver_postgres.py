@@ -195,7 +195,7 @@ def _unconnected(text: str, what: str, where: str) -> LakeError:
         return postgres.untrusted(said, what, where)
     for pattern, kind, cure in postgres._ERRORS:
         if re.search(pattern, said, re.IGNORECASE):
-            told_cure = cure.replace("while reading", "")
+            told_cure = cure.replace(" while reading", "")
             return kind(f"{what}, connection {where}: {said}. What to do: {told_cure}.")
     return TransientError(f"{what}, connection {where}: {said}. Nothing was written; try again.")
 
