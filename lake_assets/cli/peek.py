@@ -59,7 +59,7 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
     if name.startswith("src/"):
         if partition is not None:
             raise UsageError("--partition is for assets of the lake, not for sources.")
-        found, where = _of_source(settings, known[name], rows), name
+        found, where = _of_source(settings, known[name], rows, name)
     else:
         found, where = _of_store(settings, known[name], rows, partition)
     shown = _masked(found, known[name])
@@ -72,16 +72,26 @@ def peek_command(name: str, rows: int, partition: str | None, as_json: bool) -> 
     show_table(screen, names, [[row[column] for column in names] for row in shown])
 
 
-def _of_source(settings: Settings, asset: Asset, rows: int) -> pa.Table:
+def _of_source(settings: Settings, asset: Asset, rows: int, name: str) -> tuple[pa.Table, str]:
+    """Rows, and where they were looked for: of files, an index or an API as the last partition."""
     from lake_assets.source_reading import described_for, source_table
+    from resources.described import shown
     from resources.source import open_source
 
     assert isinstance(asset.spec, SourceSpec)
     params = {name: param.default for name, param in asset.pipeline.spec.params.items()}
     table = source_table(asset, asset.spec, params, settings)
-    table = replace(table, of=described_for(asset, asset.spec, last_key(asset)))
+    key = last_key(asset)
+    table = replace(table, of=described_for(asset, asset.spec, key))
     with open_source(settings, asset.spec.connection) as source:
-        return source.peek(table, rows)
+        found = source.peek(table, rows)
+    if table.of is None:
+        return found, name
+    where = f"{name}: {shown(table.of)}"
+    if not found.num_rows:
+        last = f"; it is that of the last partition, {key}" * bool(key)
+        where += f": nothing is there, or no rows{last}"
+    return found, where
 
 
 def last_key(asset: Asset) -> str:

@@ -253,6 +253,38 @@ def test_peek_at_what_is_not_there() -> None:
     assert (document["ok"], document["exit_code"]) == (False, 75)
 
 
+def test_peek_says_which_file_it_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = (ROOT / "resources" / "environments" / "local.yaml").read_text(encoding="utf-8")
+    hdfs = 'hdfs: {kind: hdfs, url: "http://127.0.0.1:9870", user: lake}'
+    assert hdfs in local
+    storage = f"hdfs: {{kind: storage, path: {tmp_path}}}"
+    (tmp_path / "mine.yaml").write_text(local.replace(hdfs, storage), encoding="utf-8")
+    (tmp_path / "pipelines" / "one").mkdir(parents=True)
+    (tmp_path / "pipelines" / "one" / "pipeline.yaml").write_text(
+        "version: 1\ntitle: 재고\ndescription: 시험\nowner: team:data\n"
+        'tags: ["0.ETL", "1.Start:HDFS", "2.End:HDFS", "재고"]\n'
+        'partitions: {daily: {start: "2024-01-01", end: "2025-01-01"}}\n'
+        "sources:\n  stock:\n    title: 재고\n    connection: hdfs\n"
+        "    file: {path: 'stock_{today:%Y%m%d}.csv', format: csv}\n    columns: {id: int32}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("LAKE_ENVIRONMENTS", str(tmp_path))
+    monkeypatch.setenv("LAKE_ENV", "mine")
+    monkeypatch.setenv("LAKE_PIPELINES", str(tmp_path / "pipelines"))
+    assert lake("peek", "src/hdfs/stock").stdout.splitlines()[0] == (
+        "src/hdfs/stock: stock_20241231.csv: nothing is there, or no rows; it is that of the last "
+        "partition, 2024-12-31"
+    )
+    (tmp_path / "stock_20241231.csv").write_text("id\n7\n")
+    assert lake("peek", "src/hdfs/stock").stdout.splitlines() == [
+        "src/hdfs/stock: stock_20241231.csv",
+        "id",
+        "7 ",
+    ]
+
+
 def test_light_commands_do_not_import_dagster() -> None:
     code = (
         "import sys; from click.testing import CliRunner; from lake_assets.cli.main import cli\n"
