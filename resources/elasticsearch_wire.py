@@ -29,11 +29,12 @@ from elastic_transport import (
 from resources import tls
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.json_values import JsonError, read_json, write_json
+from resources.options import OPTIONS
 from resources.settings import Connection
 
 #: `major` is the version that is spoken, where it is not the server's own; `timeout` are seconds;
 #: `client_cert` and `client_key`: files by which this side proves itself.
-OPTIONS = ("ca_certs", "client_cert", "client_key", "major", "timeout", "verify")
+_OPTIONS = OPTIONS["elasticsearch"]
 _CLIENT = ("client_cert", "client_key")
 MAJORS = (7, 8, 9)
 #: From here on a server says on every answer that it is Elasticsearch.
@@ -103,8 +104,8 @@ class Session:
         """Find a node that answers, and its version."""
         options = self._connection.options
         for key in options:
-            if key not in OPTIONS:
-                raise PermanentError(f"{self.where}: unknown option {key!r}; allowed: {OPTIONS}.")
+            if key not in _OPTIONS:
+                raise PermanentError(f"{self.where}: unknown option {key!r}; allowed: {_OPTIONS}.")
         if options.get("major", 8) not in MAJORS:
             raise PermanentError(f"{self.where}: major is one of {MAJORS}.")
         if any(url.username or url.password for url in self._urls):

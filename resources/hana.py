@@ -16,23 +16,14 @@ from typing import Any
 from resources import sql, tls
 from resources.dbapi_tables import FETCH_ROWS, SNAPSHOT, DbapiTables, kind_of
 from resources.errors import LakeError, PermanentError, TransientError
+from resources.options import OPTIONS
 from resources.settings import Connection
 from resources.source import SourceColumn, Span, Table, Window
 from resources.table_reader import Field
 from resources.types import ColumnType, parse_type
 
 #: hdbcli's words that a connection's `options` may give. It takes any word without a complaint.
-_OPTIONS = (
-    "encrypt",
-    "sslValidateCertificate",
-    "sslTrustStore",
-    "sslHostNameInCertificate",
-    "sslKeyStore",
-    "sslCryptoProvider",
-    "sslMinProtocolVersion",
-    "connectTimeout",
-    "communicationTimeout",
-)
+_OPTIONS = OPTIONS["hana"]
 #: Milliseconds. A session that is lost must not come back by itself: its snapshot would not.
 _DEFAULTS = {"connectTimeout": 15_000, "reconnect": False, "autocommit": False}
 

@@ -26,6 +26,7 @@ from hdfs import HdfsError, InsecureClient
 
 from resources import tls
 from resources.errors import LakeError, PermanentError, TransientError
+from resources.options import OPTIONS
 from resources.settings import Connection
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class Hdfs:
 
     def __init__(self, name: str, connection: Connection) -> None:
         options = connection.options
-        unknown = sorted(options.keys() - {"ca_certs", "timeout", "verify"})
+        unknown = sorted(options.keys() - {*OPTIONS["hdfs"]})
         if unknown:
             raise PermanentError(
                 f"The connection {name} has the option {unknown[0]!r}, which HDFS does not know; "

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from resources import jdbc_cursor, jdbc_errors, jvm, sql
 from resources.dbapi_tables import BEFORE_AND_AFTER, SNAPSHOT, DbapiTables, kind_of
 from resources.errors import LakeError, PermanentError
+from resources.options import OPTIONS
 from resources.settings import Connection
 from resources.source import SourceColumn, Span, Table, Window
 from resources.table_reader import Field
@@ -29,7 +30,7 @@ from resources.types import parse_type
 
 DRIVER = "com.tmax.tibero.jdbc.TbDriver"
 _PORT = 8629
-_OPTIONS = ("jar", "driver", "url", "route")
+_OPTIONS = OPTIONS["tibero"]
 _ROUTES = ("arrow", "rows")
 _LOGIN_TIMEOUT = 15
 

@@ -17,6 +17,7 @@ import duckdb
 from resources import sql, tls
 from resources.duckdb_tables import DuckDBTables, extension, open_duckdb
 from resources.errors import LakeError, PermanentError, TransientError
+from resources.options import OPTIONS
 from resources.partition import Cadence
 from resources.settings import Connection
 from resources.source import SourceColumn, Table, WindowKind
@@ -24,10 +25,7 @@ from resources.table_reader import Field
 from resources.types import ColumnType, parse_type
 
 #: The client library's words that a connection's `options` may give.
-_OPTIONS = (
-    *("ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher"),
-    *("ssl_crl", "ssl_crlpath"),
-)
+_OPTIONS = OPTIONS["mariadb"]
 _SSL_MODES = ("disabled", "preferred", "required", "verify_ca", "verify_identity")
 
 #: What the extension would do by itself, and the lake does not want.

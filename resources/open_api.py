@@ -21,6 +21,7 @@ from resources.dbapi_columns import UnfitError, become, column, first_unfit
 from resources.described import ApiSource
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.open_api_answers import Page
+from resources.options import OPTIONS
 from resources.settings import Connection
 from resources.source import Column, Reading, SourceColumn, Span, Table
 from resources.table_reader import arrow_schema
@@ -28,9 +29,7 @@ from resources.types import ColumnType
 
 #: `key_param`: the parameter that holds the key; `timeout`: seconds; `per_second`: requests;
 #: `client_cert` and `client_key`: files by which this side proves itself.
-OPTIONS = (
-    *("ca_certs", "client_cert", "client_key", "key_param", "per_second", "timeout", "verify"),
-)
+_OPTIONS = OPTIONS["http"]
 _TIMEOUT = 30
 _CONNECTING = 10
 #: No answer of an API is larger; a page of more rows than that is asked for in smaller ones.
@@ -76,8 +75,8 @@ class OpenApi:
     def __enter__(self) -> OpenApi:
         c = self._connection
         for name in c.options:
-            if name not in OPTIONS:
-                raise PermanentError(f"{self.where}: unknown option {name!r}; allowed: {OPTIONS}.")
+            if name not in _OPTIONS:
+                raise PermanentError(f"{self.where}: unknown option {name!r}; allowed: {_OPTIONS}.")
         session = requests.Session()
         session.cert = _client(c.options)
         secret = c.password.reveal() if c.password else None

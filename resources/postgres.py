@@ -17,17 +17,14 @@ import duckdb
 from resources import sql, tls
 from resources.duckdb_tables import DuckDBTables, extension, open_duckdb
 from resources.errors import LakeError, PermanentError, TransientError
+from resources.options import OPTIONS
 from resources.settings import Connection
 from resources.source import SourceColumn, Table
 from resources.table_reader import Field
 from resources.types import ColumnType, parse_type
 
 #: libpq's words that a connection's `options` may give; they are shown in errors, so no secrets.
-_OPTIONS = (
-    *("application_name", "connect_timeout", "target_session_attrs"),
-    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_min_protocol_version"),
-    *("channel_binding", "require_auth"),
-)
+_OPTIONS = OPTIONS["postgres"]
 _DEFAULTS = {"connect_timeout": 10, "application_name": "lake"}
 
 _TYPES = {

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from resources import options
 from resources.errors import PermanentError, UsageError
 from resources.limits import Limits
 from resources.yamlfile import YamlFile, nearest, shown_path
@@ -241,12 +242,19 @@ class Fires(_Strict):
         return self.exceptions.get(schedule, self.default)
 
 
+def _known_options(value: Connection) -> Connection:
+    problems = options.unknown(value.kind, value.options)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return value
+
+
 class Environment(_Strict):
     """What one file of `environments/` must hold; all have the same keys."""
 
     store: StoreSettings
     mlflow: PathText
-    connections: dict[str, Connection]
+    connections: dict[str, Annotated[Connection, AfterValidator(_known_options)]]
     fires: Fires
     sample: Sample | None
 

@@ -23,13 +23,14 @@ from paramiko.sftp import CMD_DATA, CMD_READ, int64
 
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.files import Entry, FilesSource
+from resources.options import OPTIONS
 from resources.settings import Connection
 
 #: Bytes of one request, which every server answers whole, and how many are under way at most.
 _PIECE, _PIECES = 32 << 10, 64
 
 #: What a connection's `options` may give: files on this machine, and seconds.
-OPTIONS = ("key_file", "known_hosts", "timeout")
+_OPTIONS = OPTIONS["sftp"]
 
 # Its thread logs errors with a traceback, and raises them as well: `told` is enough.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -46,8 +47,8 @@ def opened(name: str, connection: Connection) -> Iterator[SftpFolder]:
     c = connection
     where = f"{name!r} ({c.host}:{c.port or 22})"
     for key in c.options:
-        if key not in OPTIONS:
-            raise PermanentError(f"{where}: unknown option {key!r}; allowed: {OPTIONS}.")
+        if key not in _OPTIONS:
+            raise PermanentError(f"{where}: unknown option {key!r}; allowed: {_OPTIONS}.")
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     _load_hosts(client, where, str(c.options.get("known_hosts", "~/.ssh/known_hosts")))

@@ -34,6 +34,7 @@ from resources.dbapi_tables import (
     kind_of,
 )
 from resources.errors import LakeError, PermanentError, TransientError
+from resources.options import OPTIONS
 from resources.settings import Connection
 from resources.source import SourceColumn, Span, Table, Window
 from resources.table_reader import Field
@@ -48,7 +49,7 @@ _OPTIONS = {
     "serverSPN": "ServerSPN",
 }
 #: `trustedConnection`: Kerberos, by the ticket that this process has; user and password are unused.
-_ALLOWED = ("driver", "loginTimeout", "trustedConnection", *_OPTIONS)
+_ALLOWED = OPTIONS["sqlserver"]
 _DRIVERS = ("mssql-python", "pymssql")
 _LOGIN_TIMEOUT = 15
 #: The widest text that is bound in memory at once; longer ones are fetched piece by piece.

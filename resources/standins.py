@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from resources.errors import PermanentError
+from resources.options import STANDIN
 from resources.settings import Connection, Settings
 
-OPTION = "standin"
+OPTION = STANDIN
 
 #: What a stand-in says of itself: its address, or a whole connection where it is more than a URL.
 Address = str | Connection

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from resources.errors import PermanentError, UsageError
+from resources.options import unknown
 from resources.settings import SHIPPED, environment_files, load_settings, writable
 from resources.yamlfile import Mistakes
 from tests.pipeline_files import changed, line_of
@@ -57,6 +58,15 @@ DUCKDB = 'tibero: {kind: duckdb, path: "{home}/sources/tibero.duckdb"}'
         ),
         (
             DUCKDB,
+            "tibero: {kind: postgres, host: h, database: d, user: u, options: {ssl_mode: require}}",
+            "  tibero:",
+            "connections.tibero: postgres has no option 'ssl_mode'; did you mean 'sslmode'? "
+            "allowed: application_name, channel_binding, connect_timeout, require_auth, "
+            "ssl_min_protocol_version, sslcert, sslcrl, sslkey, sslmode, sslrootcert, "
+            "target_session_attrs",
+        ),
+        (
+            DUCKDB,
             "tibero: {kind: duckdb}",
             "  tibero:",
             "connections.tibero: the kind duckdb needs path; its keys: path",
@@ -99,3 +109,28 @@ def test_what_is_refused_of_a_file(
         load_settings("mine", {"LAKE_ENVIRONMENTS": str(tmp_path)})
     (mistake,) = caught.value.mistakes
     assert (mistake.line, mistake.what) == (line_of(text, line), what)
+
+
+#: An option that connections of the kind have, one that they have not, and what is meant.
+OPTIONS = [
+    ("mariadb", "ssl_mode", "sslmode", "did you mean 'ssl_mode'?"),
+    ("sqlserver", "encrypt", "encypt", "did you mean 'encrypt'?"),
+    ("hana", "sslTrustStore", "sslTruststore", "did you mean 'sslTrustStore'?"),
+    ("tibero", "jar", "jars", "did you mean 'jar'?"),
+    ("sftp", "known_hosts", "colour", "allowed: key_file, known_hosts, timeout"),
+    ("hdfs", "ca_certs", "ca_cert", "did you mean 'ca_certs'?"),
+    ("elasticsearch", "major", "mayor", "did you mean 'major'?"),
+    ("http", "standin", "timeouts", "did you mean 'timeout'?"),
+]
+
+
+@pytest.mark.parametrize(("kind", "right", "wrong", "said"), OPTIONS)
+def test_options_of_every_kind(kind: str, right: str, wrong: str, said: str) -> None:
+    (told,) = unknown(kind, [right, wrong])
+    assert told.startswith(f"{kind} has no option {wrong!r}; ")
+    assert said in told
+
+
+def test_options_that_a_driver_or_server_names_itself() -> None:
+    assert unknown("hive", ["mapreduce.job.queuename"]) == []
+    assert unknown("storage", ["endpoint_url"]) == []
