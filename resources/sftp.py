@@ -257,5 +257,7 @@ def told(error: Exception, where: str, what: str) -> LakeError:
         words = "the connection was lost or refused"
         return TransientError(f"{about}: {words}. Check that the server runs and is reached.")
     if isinstance(error, paramiko.SSHException | OSError):
-        return TransientError(f"{about}: {error or 'the connection was lost'}.")
+        # paramiko's `Server connection dropped: ` ends there where the system said nothing.
+        said = str(error).rstrip(" :.") or "the connection was lost"
+        return TransientError(f"{about}: {said}.")
     return PermanentError(f"{about}: {type(error).__name__}.")

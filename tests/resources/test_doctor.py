@@ -258,6 +258,19 @@ def test_sftp(tmp_path: Path, sftp_server: SftpServer) -> None:
     )
 
 
+@pytest.mark.server
+def test_postgres_and_mariadb_taken_for_each_other(
+    tmp_path: Path, postgres_server: PostgresServer, mariadb_server: MariaDBServer
+) -> None:
+    database = {"host": "127.0.0.1", "database": "d", "user": "u"}
+    cure = "another kind of server listens on this port"
+    as_postgres = {"kind": "postgres", "port": mariadb_server.port, **database}
+    assert cure in looked_at(tmp_path, as_postgres)["login"].cure
+    as_mariadb = {"kind": "mariadb", "port": postgres_server.port, **database}
+    found = looked_at(tmp_path, as_mariadb, seconds=4)
+    assert cure in found["time"].cure
+
+
 def test_another_kind_of_server_on_the_port(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
