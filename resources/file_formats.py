@@ -140,17 +140,18 @@ class _Fixed:
                 f"{of.path}: widths have no {', '.join(lacking)}; {nearest(lacking[0], places)}."
             )
         with opener() as stream:
-            lines = _lines(stream, of)
-            for chunk in _chunks(lines):
-                for number, line in enumerate(chunk):
+            for chunk in _chunks(_lines(stream, of)):
+                for number, line in chunk:
                     if len(line) > start:
                         raise PermanentError(
-                            f"{of.path}: line {number + 1} of a batch has {len(line)} bytes, the "
-                            f"widths add up to {start}."
+                            f"{of.path}: line {number} has {len(line)} bytes, the widths add up to "
+                            f"{start}. Correct `widths`, which count bytes (of a Korean letter two "
+                            "in cp949, three in utf-8), or have the line mended; lines before the "
+                            "first row are left out by `skip`."
                         )
+                cuts = [places[one.source] for one in columns]
                 yield _texts(
-                    columns,
-                    [[_field(line[places[one.source]], of) for line in chunk] for one in columns],
+                    columns, [[_field(line[cut], of) for _, line in chunk] for cut in cuts]
                 )
 
 
@@ -247,16 +248,14 @@ class _JsonLines:
     def describe(
         stream: IO[bytes], of: FileSource, columns: Sequence[Column]
     ) -> list[SourceColumn]:
-        first = next(_lines(stream, of), b"{}")
-        return _named(list(_object(first, of, 1)), columns)
+        number, first = next(_lines(stream, of), (1, b"{}"))
+        return _named(list(_object(first, of, number)), columns)
 
     @staticmethod
     def rows(opener: Opener, of: FileSource, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         with opener() as stream:
-            number = 0
             for chunk in _chunks(_lines(stream, of)):
-                objects = [_object(line, of, number + at + 1) for at, line in enumerate(chunk)]
-                number += len(chunk)
+                objects = [_object(line, of, number) for number, line in chunk]
                 yield _texts(
                     columns,
                     [[plain(one.get(c.source)) for one in objects] for c in columns],
@@ -282,11 +281,12 @@ FORMATS: dict[str, type[_Format]] = {
 }
 
 
-def _lines(stream: IO[bytes], of: FileSource) -> Iterator[bytes]:
-    for number, line in enumerate(stream):
+def _lines(stream: IO[bytes], of: FileSource) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not empty, each with its number in the file."""
+    for number, line in enumerate(stream, 1):
         cut = line.rstrip(b"\r\n")
-        if number >= of.skip and cut:
-            yield cut
+        if number > of.skip and cut:
+            yield number, cut
 
 
 def _chunks(lines: Iterator[Any]) -> Iterator[list[Any]]:

@@ -86,8 +86,9 @@ class FilesSource:
             found = matching(self.folder, of)
             if not found:
                 return [SourceColumn(c.source, c.type, c.type.name, True) for c in table.columns]
-            with self.folder.open(found[0][0]) as stream:
-                return FORMATS[of.format].describe(stream, of, table.columns)
+            path = found[0][0]
+            with self.folder.open(path) as stream:
+                return FORMATS[of.format].describe(stream, _named(of, path), table.columns)
 
     @contextmanager
     def read(self, table: Table, span: Span | None = None) -> Iterator[Reading]:
@@ -129,7 +130,7 @@ class FilesSource:
             with self._told(table):
                 seen = 0
                 opener = partial(self.folder.open, path)
-                for raw in FORMATS[of.format].rows(opener, of, table.columns):
+                for raw in FORMATS[of.format].rows(opener, _named(of, path), table.columns):
                     arrays = _typed(f"{path} of {self.folder.where}", of, table.columns, raw, seen)
                     seen += raw.num_rows
                     if raw.num_rows:
@@ -165,6 +166,11 @@ class FilesSource:
 def _of(table: Table) -> FileSource:
     assert isinstance(table.of, FileSource)
     return table.of
+
+
+def _named(of: FileSource, path: str) -> FileSource:
+    """With the path of one file that the pattern means, for messages."""
+    return of.model_copy(update={"path": path})
 
 
 def matching(folder: Folder, of: FileSource) -> list[tuple[str, Entry]]:

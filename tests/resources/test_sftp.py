@@ -13,10 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from resources import sftp
 from resources.described import FileSource
 from resources.errors import LakeError, NotYetError, PermanentError, TransientError
 from resources.files import Entry, matching
@@ -145,6 +147,31 @@ def test_fixed_width_is_cut_by_bytes(sftp_server: SftpServer, folder: Path) -> N
         {"name": "김", "id": 18, "amount": Decimal("-0.01")},
         {"name": None, "id": 19, "amount": None},
     ]
+
+
+#: Format, the second of two files, what is told of it.
+LINES: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"format": "fixed", "widths": {"id": 5}, "skip": 1},
+        "HEAD\n\n00001\n가00\n000001\n",
+        "b.txt: line 5 has 6 bytes, the widths add up to 5. Correct `widths`, which count bytes",
+    ),
+    ({"format": "jsonl"}, '{"id": 1}\n\n[]\n', "b.txt: line 3 is no JSON object"),
+    ({"format": "csv"}, "", "b.txt: a file is empty, without even a header"),
+]
+
+
+@pytest.mark.parametrize(("words", "content", "told"), LINES)
+def test_a_line_is_named_by_its_file_and_number(
+    sftp_server: SftpServer, folder: Path, words: dict[str, Any], content: str, told: str
+) -> None:
+    first = {"fixed": "HEAD\n00001\n", "jsonl": '{"id": 1}\n', "csv": "id\n1\n"}
+    (folder / "a.txt").write_text(first[words["format"]])
+    (folder / "b.txt").write_text(content)
+    of = FileSource(path=f"{folder}/*.txt", **words)
+    with pytest.raises(PermanentError) as caught:
+        rows_of(sftp_server, table(of, {"id": "string"}))
+    assert f"{folder}/{told}" in str(caught.value)
 
 
 def test_parquet_and_json_lines(sftp_server: SftpServer, folder: Path) -> None:
@@ -415,3 +442,16 @@ def test_a_file_that_became_shorter_than_it_was_listed(
         os.truncate(folder / "a", 3_000_000)
         with pytest.raises(TransientError, match="it ended early, and so changed"):
             file.read()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (paramiko.SSHException("Server connection dropped: "), "Server connection dropped."),
+        (paramiko.SSHException(""), "the connection was lost."),
+        (OSError("Socket is closed"), "Socket is closed."),
+    ],
+)
+def test_words_that_end_in_the_middle(error: Exception, said: str) -> None:
+    told = str(sftp.told(error, "'sftp' (host:22)", "a.csv"))
+    assert told == f"a.csv, connection 'sftp' (host:22): {said}"
