@@ -20,7 +20,7 @@ from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
 from lake_assets.spec import SourceSpec
 from resources.described import Described
-from resources.errors import PermanentError
+from resources.errors import NotYetError, PermanentError
 from resources.partition import join, window
 from resources.settings import Settings
 from resources.source import (
@@ -113,6 +113,10 @@ def read(work: Work, spec: SourceSpec, keys: Sequence[str]) -> Iterator[tuple[st
                 of_error.append(join(times[0], name))
                 if len(of_error) > 1:  # in the same words: of no one partition
                     break
+            except NotYetError:
+                if not failed:
+                    raise
+                break  # what has to be mended is told first
         if failed:
             told = (f"{', '.join(those)}: {error}" for error, those in failed.items())
             raise PermanentError("\n".join(told))

@@ -13,11 +13,12 @@ import duckdb
 import pytest
 
 from airflow_bridge.metadata import read_hints
-from lake_assets import versions
+from lake_assets import source_reading, versions
 from lake_assets.builder import asset_key, code_version
 from lake_assets.definitions import build_definitions
 from lake_assets.loader import load_pipelines
 from lake_assets.pipeline import Pipeline, assets
+from resources.errors import NotYetError, PermanentError
 from resources.partition import Partition
 from resources.settings import Settings, load_settings
 from resources.store import open_store
@@ -273,6 +274,24 @@ def test_a_value_that_does_not_fit_fails_its_own_days_alone(
     assert second.startswith("2025-01-04: ")
     assert "'BETRAG'" in first
     assert open_store(settings).keys("raw", "sales") == ["2025-01-01", "2025-01-03", "2025-01-05"]
+
+
+def test_what_is_not_there_yet_hides_no_day_that_has_to_be_mended(
+    lake: tuple[dg.Definitions, dg.DagsterInstance],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The reading is a stand-in: a file that cannot be read, and one that is not there."""
+
+    def reading(*given: Any) -> Iterator[Any]:
+        times = given[5]
+        if times[0] == "2025-01-02":
+            raise NotYetError("there is no such file")
+        raise PermanentError(f"unfit {times}")
+        yield
+
+    monkeypatch.setattr(source_reading, "_reading", reading)
+    assert _broken(lake, settings, "SELECT 1") == "2025-01-01: unfit ['2025-01-01']"
 
 
 def test_what_is_wrong_in_no_one_day_is_told_once(
