@@ -259,5 +259,7 @@ def told(error: Exception, where: str, what: str) -> LakeError:
     if isinstance(error, paramiko.SSHException | OSError):
         # paramiko's `Server connection dropped: ` ends there where the system said nothing.
         said = str(error).rstrip(" :.") or "the connection was lost"
+        if said == "Failure":  # all that SFTP 3 has for it, a full disk among others
+            said = "the server says Failure: is its disk full, or a quota reached"
         return TransientError(f"{about}: {said}.")
     return PermanentError(f"{about}: {type(error).__name__}.")
