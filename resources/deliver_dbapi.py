@@ -21,7 +21,7 @@ import pyarrow as pa
 from resources import hana, sqlserver
 from resources.dbapi_tables import DbapiTables
 from resources.deliver import Delivery, Receipt
-from resources.deliver_tables import LOCK_SECONDS, TableDelivery
+from resources.deliver_tables import LOCK_SECONDS, Counted, TableDelivery
 from resources.deliver_values import Room
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
@@ -78,8 +78,10 @@ class DbapiDelivery(TableDelivery):
     def _tables(self, cursor: Any) -> list[str]:
         return self._reader._tables(cursor)
 
-    def _make_stage(self, cursor: Any) -> None:
-        """None: rows go to the table itself, in a transaction that may be undone."""
+    def _write(self, cursor: Any, batches: Counted) -> bool:
+        self._fill(cursor, iter(batches))
+        self._check_count(cursor, batches.rows)
+        return True
 
     def _fill(self, cursor: Any, batches: Iterator[pa.RecordBatch]) -> None:
         self._before = 0
@@ -150,10 +152,7 @@ class DbapiDelivery(TableDelivery):
                 )
             seen.add(digest)
 
-    def _check_staged(self, cursor: Any, rows: int) -> None:
-        """Counted in the table itself."""
-
-    def _exchanged(self, cursor: Any, rows: int) -> bool:
+    def _check_count(self, cursor: Any, rows: int) -> None:
         if self.target.mode == "replace":
             found, wanted = self._count(cursor, self.table, self.own), rows
         else:
@@ -164,10 +163,6 @@ class DbapiDelivery(TableDelivery):
                 "delivered: a trigger or a rule of the target's changes what is written. Nothing "
                 "was written; ask its owner."
             )
-        return True
-
-    def _upsert(self, cursor: Any) -> bool:
-        raise NotImplementedError  # `_exchanged` does not ask
 
 
 _SIZED = re.compile(r"(?i)(n?)(?:var)?char\((\d+|max)\)")

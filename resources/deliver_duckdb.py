@@ -1,7 +1,7 @@
 """Deliveries to a DuckDB file, the local environment's stand-in for every database.
 
 Here: opening it for writing, making the table where there is none (nobody else would), DuckDB's
-columns. Not here: the course of a delivery (`deliver_tables.py`).
+columns. Not here: the course of a delivery (`deliver_staged.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from resources import duckdb_source
 from resources.deliver import Delivery, Receipt
-from resources.deliver_tables import TableDelivery
+from resources.deliver_staged import StagedDelivery
 from resources.deliver_values import Room
 from resources.duckdb_tables import open_duckdb
 from resources.errors import LakeError, PermanentError
@@ -37,7 +37,7 @@ def deliver(name: str, connection: Connection, delivery: Delivery) -> Receipt:
     return DuckDBDelivery(name, connection, delivery).run()
 
 
-class DuckDBDelivery(TableDelivery):
+class DuckDBDelivery(StagedDelivery):
     dialect = "duckdb"
     route = "DuckDB file"
 

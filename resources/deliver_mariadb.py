@@ -1,7 +1,7 @@
 """Deliveries to MariaDB and MySQL: rows into a temporary table, then one exchange.
 
 Here: connecting with PyMySQL, MariaDB's columns and what they hold, its errors by number. Not here:
-the course of a delivery (`deliver_tables.py`).
+the course of a delivery (`deliver_staged.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import pymysql
 
 from resources import mariadb, tls
 from resources.deliver import Delivery, Receipt
-from resources.deliver_tables import LOCK_SECONDS, TableDelivery
+from resources.deliver_staged import StagedDelivery
+from resources.deliver_tables import LOCK_SECONDS
 from resources.deliver_values import UTF8MB3, Room
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
@@ -100,7 +101,7 @@ def deliver(name: str, connection: Connection, delivery: Delivery) -> Receipt:
     return MariaDBDelivery(name, connection, delivery).run()
 
 
-class MariaDBDelivery(TableDelivery):
+class MariaDBDelivery(StagedDelivery):
     dialect = "mysql"
     route = "PyMySQL inserts into a temporary table"
 

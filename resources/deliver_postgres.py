@@ -1,7 +1,7 @@
 """Deliveries to PostgreSQL: COPY into a temporary table, then one exchange.
 
 Here: connecting, PostgreSQL's columns and what they hold, COPY's text, errors by SQLSTATE. Not
-here: the course of a delivery (`deliver_tables.py`).
+here: the course of a delivery (`deliver_staged.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import pyarrow.csv
 
 from resources import postgres
 from resources.deliver import Delivery, Receipt
-from resources.deliver_tables import LOCK_SECONDS, TableDelivery
+from resources.deliver_staged import StagedDelivery
+from resources.deliver_tables import LOCK_SECONDS
 from resources.deliver_values import Room
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
@@ -76,7 +77,7 @@ def deliver(name: str, connection: Connection, delivery: Delivery) -> Receipt:
     return PostgresDelivery(name, connection, delivery).run()
 
 
-class PostgresDelivery(TableDelivery):
+class PostgresDelivery(StagedDelivery):
     dialect = "postgres"
     route = "COPY into a temporary table"
 

@@ -1,17 +1,13 @@
-"""Rows into a table: staged, compared, exchanged and counted, in one transaction.
+"""Rows into a table in one transaction: connecting, waiting, comparing columns, committing.
 
-Here: the course that is the same for every system with temporary tables, and its statements. Not
-here: one system's connection, types and errors (`deliver_postgres.py`, `deliver_mariadb.py`,
-`deliver_duckdb.py`), and whether values fit (`deliver_values.py`).
-
-The rows go to a temporary table first, so that nothing is written before all of them fit. Where
-the target has exactly these rows it is left alone: a rerun changes no row, and fires no trigger.
+Here: the course that is the same for every system. Not here: how rows get into the table, by a
+temporary one (`deliver_staged.py`) or bound (`deliver_dbapi.py`), one system's connection, types
+and errors (`deliver_postgres.py` and the like), and whether values fit (`deliver_values.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +18,7 @@ import pyarrow as pa
 
 from resources.deliver import Delivery, Receipt, TableTarget
 from resources.deliver_values import Room, checked, matched
-from resources.errors import LakeError, PermanentError, TransientError
+from resources.errors import LakeError, PermanentError
 from resources.sql import Dialect, literal, quoted, similar, statement, table_name
 
 #: Seconds to wait for whoever delivers to the same table.
@@ -41,7 +37,6 @@ class TableDelivery(ABC):
         self.delivery = delivery
         self.target = delivery.target
         self.bytes = 0
-        self.stage = f"lake_stage_{uuid.uuid4().hex[:12]}"
 
     # -- what a system says --
 
@@ -72,24 +67,15 @@ class TableDelivery(ABC):
         """The tables there are, as `schema.table`."""
 
     @abstractmethod
-    def _make_stage(self, cursor: Any) -> None:
-        """An empty temporary table `stage` with the delivered columns, of the target's types."""
+    def _write(self, cursor: Any, batches: Counted) -> bool:
+        """The rows into the table, counted there but not committed; whether any was changed.
 
-    @abstractmethod
-    def _fill(self, cursor: Any, batches: Iterator[pa.RecordBatch]) -> None:
-        """The rows into the stage; counts `bytes`."""
+        Adds up `bytes`.
+        """
 
     @abstractmethod
     def _told(self, error: Exception, what: str) -> LakeError:
         """The driver's error in words, by its code, without values or secrets."""
-
-    def _alike(self, column: str, text: bool) -> str:
-        """A column as SQL text that is equal for equal values alone (not for `a` and `A`)."""
-        return column
-
-    def _unlike(self, one: str, other: str) -> str:
-        """The condition that two SQL texts are not the same value; NULL is NULL's equal."""
-        return f"{one} IS DISTINCT FROM {other}"
 
     def _unique(self, cursor: Any) -> list[list[str]] | None:
         """The sets of columns that the target holds to be unique; None: it need not be told."""
@@ -108,13 +94,8 @@ class TableDelivery(ABC):
             with self._errors(what):
                 cursor = db.cursor()
                 self._lock(cursor)
-                rooms = self._matched(cursor)
-                self._make_stage(cursor)
-            came = _Counted(checked(self.delivery, rooms, self.at))
-            with self._errors(what):
-                self._fill(cursor, iter(came))
-                self._check_staged(cursor, came.rows)
-                changed = self._exchanged(cursor, came.rows)
+                came = Counted(checked(self.delivery, self._matched(cursor), self.at))
+                changed = self._write(cursor, came)
                 if changed:
                     self._commit(db)
         finally:
@@ -199,81 +180,8 @@ class TableDelivery(ABC):
         cursor.execute(statement(["count(*)"], source, where))
         return int(cursor.fetchone()[0])
 
-    def _check_staged(self, cursor: Any, rows: int) -> None:
-        staged = self._count(cursor, self.quoted(self.stage))
-        if staged != rows:
-            raise TransientError(
-                f"{self.delivery.what}, {self.at}: {staged:,} of {rows:,} rows arrived. Nothing "
-                "was written; try again."
-            )
-        if not self.key:
-            return
-        key = ", ".join(self.key)
-        twice = f"(SELECT 1 FROM {self.quoted(self.stage)} GROUP BY {key} HAVING count(*) > 1) AS d"
-        found = self._count(cursor, twice)
-        if found:
-            raise PermanentError(
-                f"{self.delivery.what}, {self.at}: {found:,} keys ({', '.join(self.target.key)}) "
-                "have more than one row, so it is not said which of them is meant. Nothing was "
-                "written. Make the key unique in the dataset (a `unique` gate), or name more "
-                "columns."
-            )
 
-    def _exchanged(self, cursor: Any, rows: int) -> bool:
-        """Whether the target had to be changed; counted, but not yet committed."""
-        if self.target.mode == "upsert":
-            changed = self._upsert(cursor)
-            found = self._count(cursor, self._pairs())
-        else:
-            if self._same(cursor, rows):
-                return False
-            changed = True
-            where = f" WHERE {' AND '.join(self.own)}" if self.own else ""
-            cursor.execute(f"DELETE FROM {self.table}{where}")
-            columns = ", ".join(self.columns)
-            cursor.execute(
-                f"INSERT INTO {self.table} ({columns}) "
-                f"SELECT {columns} FROM {self.quoted(self.stage)}"
-            )
-            found = self._count(cursor, self.table, self.own)
-        if found != rows:
-            raise PermanentError(
-                f"{self.delivery.what}, {self.at}: {found:,} rows are there of {rows:,} delivered: "
-                "a trigger, a rule or a policy of the target's changes what is written. Nothing "
-                "was written; ask its owner."
-            )
-        return changed
-
-    def _same(self, cursor: Any, rows: int) -> bool:
-        """Whether the target's rows are these, each as often."""
-        if self._count(cursor, self.table, self.own) != rows:
-            return False
-        text = {column.source: column.type.name == "string" for column in self.delivery.columns}
-        alike = [self._alike(self.quoted(name), text[name]) for name in text]
-        sides = [
-            statement([*alike, "count(*)"], source, where, group_by=alike)
-            for source, where in ((self.quoted(self.stage), ()), (self.table, self.own))
-        ]
-        return self._count(cursor, f"({' EXCEPT '.join(sides)}) AS d") == 0
-
-    def _pairs(self) -> str:
-        on = " AND ".join(f"t.{one} = s.{one}" for one in self.key)
-        return f"{self.quoted(self.stage)} AS s JOIN {self.table} AS t ON {on}"
-
-    def _differ(self) -> str:
-        """The condition that a row `t` has other values than its row `s`."""
-        text = {self.quoted(c.source): c.type.name == "string" for c in self.delivery.columns}
-        return " OR ".join(
-            self._unlike(self._alike(f"t.{one}", text[one]), self._alike(f"s.{one}", text[one]))
-            for one in self.columns
-        )
-
-    @abstractmethod
-    def _upsert(self, cursor: Any) -> bool:
-        """Change or add rows by the key; whether any was."""
-
-
-class _Counted:
+class Counted:
     """Batches, and how many rows have come of them."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
