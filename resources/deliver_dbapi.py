@@ -23,6 +23,7 @@ from resources.dbapi_tables import DbapiTables
 from resources.deliver import Delivery, Receipt
 from resources.deliver_tables import LOCK_SECONDS, Counted, TableDelivery
 from resources.deliver_values import Room
+from resources.digests import Digests
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
 from resources.source import SourceColumn, Table
@@ -91,17 +92,18 @@ class DbapiDelivery(TableDelivery):
             cursor.execute(f"DELETE FROM {self.table}{where}")
         else:
             self._before = self._count(cursor, self.table)
-        seen: set[bytes] = set()
+        self._keys = Digests()
         for batch in batches:
             self.bytes += batch.nbytes
             step = max(1, min(_ROWS, batch.num_rows * _BYTES // max(batch.nbytes, 1)))
             for start in range(0, batch.num_rows, step):
                 part = batch.slice(start, step)
                 rows = list(zip(*map(self._bound, part.columns), strict=True))
-                new = rows if self.target.mode == "replace" else self._updated(cursor, rows, seen)
+                new = rows if self.target.mode == "replace" else self._updated(cursor, rows)
                 self._added += len(new)
                 if new:
                     self._inserted(cursor, new)
+        self._refuse_twice(self._keys.settle())
 
     def _inserted(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         cursor.executemany(self._insert, rows)
@@ -120,11 +122,9 @@ class DbapiDelivery(TableDelivery):
         """A name beside bound values: of drivers that look for %s, a % is two."""
         return name.replace("%", "%%") if self.mark == "%s" else name
 
-    def _updated(
-        self, cursor: Any, rows: Sequence[tuple[Any, ...]], seen: set[bytes]
-    ) -> list[tuple[Any, ...]]:
+    def _updated(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows whose key is not there yet; the others have changed theirs."""
-        self._once(rows, seen)
+        self._note_keys(rows)
         keys = [self.columns.index(one) for one in self.key]
         rest = [place for place in range(len(self.columns)) if place not in keys]
         names = [self._written(one) for one in self.columns]
@@ -139,18 +139,12 @@ class DbapiDelivery(TableDelivery):
                 new.append(row)
         return new
 
-    def _once(self, rows: Sequence[tuple[Any, ...]], seen: set[bytes]) -> None:
-        """PermanentError where a key has come before."""
-        keys = [self.columns.index(one) for one in self.key]
-        for row in rows:
-            digest = hashlib.blake2b(repr([row[k] for k in keys]).encode(), digest_size=12).digest()
-            if digest in seen:
-                raise PermanentError(
-                    f"{self.delivery.what}, {self.at}: a key ({', '.join(self.target.key)}) has "
-                    "more than one row, so it is not said which of them is meant. Nothing was "
-                    "written. Make the key unique in the dataset (a `unique` gate)."
-                )
-            seen.add(digest)
+    def _note_keys(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """For `settle`; twice among rows that are sent together, the database would refuse them."""
+        places = [self.columns.index(one) for one in self.key]
+        keys = [repr([row[place] for place in places]) for row in rows]
+        self._keys.add(keys)
+        self._refuse_twice(len(keys) - len(set(keys)))
 
     def _check_count(self, cursor: Any, rows: int) -> None:
         if self.target.mode == "replace":

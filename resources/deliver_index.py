@@ -19,9 +19,10 @@ from urllib.parse import quote
 
 from resources import elasticsearch
 from resources.deliver import Delivery, IndexTarget, Receipt
-from resources.deliver_documents import Documents, Ids, mapping, rooms
+from resources.deliver_documents import Documents, mapping, rooms
 from resources.deliver_values import checked, matched
 from resources.described import IndexSource
+from resources.digests import Digests
 from resources.elasticsearch_values import Fields, fields_of
 from resources.elasticsearch_wire import BusyError, ForbiddenError, Session, cleaned
 from resources.errors import LakeError, PermanentError, TransientError
@@ -125,7 +126,7 @@ class _IndexDelivery:
             conditions.append({"term": {paths[name]: value}})
         return {"bool": {"filter": conditions}} if conditions else {"match_all": {}}
 
-    def _looked_at(self, fields: Fields) -> Ids:
+    def _looked_at(self, fields: Fields) -> Digests:
         """The ids of all rows, when all of them fit and no id is there twice."""
         delivery = self._delivery
         keyed = {one.source for one in delivery.named(self._target.id)}
@@ -134,7 +135,7 @@ class _IndexDelivery:
             for room in matched(delivery, rooms(delivery, fields), self._at)
         ]
         documents = Documents(delivery)
-        ids = Ids()
+        ids = Digests()
         for batch in checked(delivery, found, self._at):
             ids.add(documents.ids(batch, self._at))
         twice = ids.settle()
@@ -149,7 +150,7 @@ class _IndexDelivery:
 
     # -- writing
 
-    def _documents(self, ids: Ids) -> Iterator[Action]:
+    def _documents(self, ids: Digests) -> Iterator[Action]:
         """Id and JSON of each row: the rows that were looked at, and no others."""
         documents = Documents(self._delivery)
         rows = 0
@@ -185,7 +186,9 @@ class _IndexDelivery:
                 actions.append((identity, f"{_line('index', identity, there)}{text}\n"))
         self._bulk(actions)
 
-    def _remove(self, name: str, connection: Connection, own: Mapping[str, Any], ids: Ids) -> None:
+    def _remove(
+        self, name: str, connection: Connection, own: Mapping[str, Any], ids: Digests
+    ) -> None:
         """Away with the partition's documents that were not delivered, if nobody changed them."""
         columns = (Column("id", "_id", parse_type("string")),)
         table = Table(columns, of=IndexSource(name=self._target.name, query=dict(own)))
@@ -222,8 +225,7 @@ class _IndexDelivery:
                     raise
             else:
                 self._bytes += len(body)
-                sent, left = len(left), self._refused(answer, left)
-                self._changed += sent - len(left)
+                left = self._refused(answer, left)
             if left and pause is not None:
                 time.sleep(pause)
         if left:
@@ -247,9 +249,7 @@ class _IndexDelivery:
                 conflicts += 1
             elif "error" in of:
                 wrong.append((action[0], status, of["error"]))
-        self._changed += (len(sent) - len(again) - len(wrong) - conflicts) * bool(
-            wrong or conflicts
-        )
+        self._changed += len(sent) - len(again) - len(wrong) - conflicts
         if wrong:
             identity, status, error = wrong[0]
             kind = TransientError if status >= 500 else PermanentError

@@ -191,10 +191,8 @@ class JdbcDelivery(DbapiDelivery):
             name = "true boolean"
         return _binder(self._reader._jpype, name)
 
-    def _updated(
-        self, cursor: Any, rows: Sequence[tuple[Any, ...]], seen: set[bytes]
-    ) -> list[tuple[Any, ...]]:
-        self._once(rows, seen)
+    def _updated(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        self._note_keys(rows)
         keys = [self.columns.index(one) for one in self.key]
         rest = [place for place in range(len(self.columns)) if place not in keys] or keys
         marked = [

@@ -67,14 +67,7 @@ class StagedDelivery(TableDelivery):
             return
         key = ", ".join(self.key)
         twice = f"(SELECT 1 FROM {self.quoted(self.stage)} GROUP BY {key} HAVING count(*) > 1) AS d"
-        found = self._count(cursor, twice)
-        if found:
-            raise PermanentError(
-                f"{self.delivery.what}, {self.at}: {found:,} keys ({', '.join(self.target.key)}) "
-                "have more than one row, so it is not said which of them is meant. Nothing was "
-                "written. Make the key unique in the dataset (a `unique` gate), or name more "
-                "columns."
-            )
+        self._refuse_twice(self._count(cursor, twice))
 
     def _exchanged(self, cursor: Any, rows: int) -> bool:
         """Whether the target had to be changed; counted, but not yet committed."""

@@ -176,6 +176,16 @@ class TableDelivery(ABC):
             for name, value in self.delivery.replaced.items()
         ]
 
+    def _refuse_twice(self, keys: int) -> None:
+        """PermanentError where there are keys with more than one row."""
+        if keys:
+            raise PermanentError(
+                f"{self.delivery.what}, {self.at}: {keys:,} keys ({', '.join(self.target.key)}) "
+                "have more than one row, so it is not said which of them is meant. Nothing was "
+                "written. Make the key unique in the dataset (a `unique` gate), or name more "
+                "columns."
+            )
+
     def _count(self, cursor: Any, source: str, where: Sequence[str] = ()) -> int:
         cursor.execute(statement(["count(*)"], source, where))
         return int(cursor.fetchone()[0])

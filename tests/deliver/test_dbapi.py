@@ -83,8 +83,10 @@ def test_upsert(database: Database) -> None:
     deliver(database, delivery([{**EMPTY, "name": "x"}, NULLS], "upsert", ["id"], "t%s"))
     assert found(database, "t%s") == sorted_([FULL, {**EMPTY, "name": "x"}, NULLS])
     assert database.rows('SELECT count(*) FROM "t%s" WHERE "note %s" = \'theirs\'') == [(2,)]
-    with pytest.raises(PermanentError, match=r"a key \(id\) has more than one row"):
-        deliver(database, delivery([{**EMPTY, "name": "y"}, EMPTY], "upsert", ["id"], "t%s"))
+    again = {**EMPTY, "name": "y"}
+    for rows in ([again, EMPTY], [again, FULL, NULLS, EMPTY]):  # together, and far apart
+        with pytest.raises(PermanentError, match=r"1 keys \(id\) have more than one row"):
+            deliver(database, delivery(rows, "upsert", ["id"], "t%s"))
     assert found(database, "t%s") == sorted_([FULL, {**EMPTY, "name": "x"}, NULLS])
 
 

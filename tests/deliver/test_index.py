@@ -21,8 +21,9 @@ from lake_assets.sample.search_writes import WritableSearch
 from lake_assets.sample.services import Answer, Request, serving
 from resources import deliver_index
 from resources.deliver import Delivery, IndexTarget, Receipt
-from resources.deliver_documents import Ids, mapping
+from resources.deliver_documents import mapping
 from resources.described import IndexSource
+from resources.digests import Digests
 from resources.elasticsearch import connect
 from resources.errors import PermanentError, TransientError
 from resources.settings import Connection
@@ -459,12 +460,12 @@ def test_a_dataset_that_is_published_anew_meanwhile_is_noticed() -> None:
 
 
 def test_ids_are_known_by_their_digests() -> None:
-    ids = Ids()
+    ids = Digests()
     ids.add(f"{i}" for i in range(10_000))
     assert ids.settle() == 0
     assert list(ids.have(["9999", "10000", "", "0"])) == [True, False, False, True]
-    assert list(Ids().have(["x"])) == [False]
-    ids = Ids()
+    assert list(Digests().have(["x"])) == [False]
+    ids = Digests()
     ids.add(["a", "b", "a", "a"])
     assert ids.settle() == 2
 

@@ -159,7 +159,7 @@ def test_upsert_on_h2(server: H2Server) -> None:
         assert found(server) == sorted_([FULL, changed, NULLS])
     count = server.execute("target", 'SELECT count(*) FROM "T" WHERE "NOTE" = \'theirs\'')
     assert count == [["2"]]
-    with pytest.raises(PermanentError, match=r"a key \(id\) has more than one row"):
+    with pytest.raises(PermanentError, match=r"1 keys \(id\) have more than one row"):
         deliver(server, delivery([{**OLD, "name": "y"}, OLD], "upsert", ("id",)))
     with pytest.raises(PermanentError, match="'id' is NULL, which 'ID' may not be"):
         deliver(server, delivery([{**OLD, "id": None}], "upsert", ("id",)))
