@@ -77,11 +77,11 @@ LIMIT 10000
 _LOST = (
     "server closed the connection unexpectedly|SSL connection has been closed unexpectedly"
     "|no connection to the server|could not (?:receive data from|send data to) (?:the )?server"
-    "|lost synchronization with server|without a reason from the server"
+    "|lost synchronization with server|without a reason from the server|SSL SYSCALL error"
 )
 
-#: libpq's words for a connection that it does not trust.
-TLS = r"does not support SSL|SSL (error|SYSCALL)|certificate"
+#: libpq's words for a connection that it does not trust; `SSL SYSCALL error` is one that broke.
+TLS = r"does not support SSL|SSL error|certificate"
 
 #: What the server or libpq says → whether trying again may help, and what to do.
 _ERRORS: tuple[tuple[str, type[LakeError], str], ...] = (

@@ -45,7 +45,7 @@ from resources import (
 from resources.deliver import Delivery, TableTarget
 from resources.described import ApiSource, IndexSource
 from resources.doctor import Check
-from resources.errors import LakeError, PermanentError
+from resources.errors import LakeError, PermanentError, TransientError
 from resources.hdfs import Hdfs
 from resources.hive import HiveConnection
 from resources.settings import Connection
@@ -216,6 +216,16 @@ def test_a_certificate_that_has_expired(company: Company) -> None:
             "certificate verify failed: certificate has expired",
         )
         assert "its owner renews it" in check.cure
+
+
+def test_a_connection_over_tls_that_breaks_is_tried_again() -> None:
+    said = "SSL SYSCALL error: EOF detected"
+    known = {"kind": "postgres", "host": "h", "database": "d", "user": "u"}
+    reader = postgres.PostgresTables("pg", Connection(**known))
+    written = deliver_postgres._unconnected(f"{said}\n", "out/x", "'pg' (h:5432/d)")
+    for told in (reader._told(RuntimeError(said), "connecting"), written):
+        assert isinstance(told, TransientError), told
+        checked(str(told), ["SSL SYSCALL error", "the connection was lost"])
 
 
 @pytest.mark.server
