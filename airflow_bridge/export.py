@@ -105,35 +105,46 @@ def export(location: Location, wish: Wish) -> Exported:
         )
     repository = location.load()
     try:
-        files, changes, skipped = _planned(repository, location, wish)
+        made, changes = _planned(repository, location, wish)
         if wish.write:
             wish.folder.mkdir(parents=True, exist_ok=True)
             for change in changes:
-                _carry_out(wish.folder, change, files)
+                _carry_out(wish.folder, change, made.files)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}. Name a folder with --to.") from None
-    changed = sum(change.name in files for change in changes)
-    return Exported(changes, len(files) - changed, skipped)
+    changed = sum(change.name in made.files for change in changes)
+    return Exported(changes, len(made.files) - changed, made.skipped)
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """Files by name; `bases` has the ids that their DAGs have in the graph, before any version."""
+
+    files: Mapping[str, str]
+    bases: Mapping[str, str]
+    skipped: Sequence[Refusal]
 
 
 def _planned(
     repository: dg.RepositoryDefinition, location: Location, wish: Wish
-) -> tuple[dict[str, str], list[Change], Sequence[Refusal]]:
-    """The files, what of the folder is to change, and what is left out."""
+) -> tuple[_Rendered, list[Change]]:
+    """The files, and what of the folder is to change."""
     versions = _versions(location, wish)
-    files, skipped = _render(repository, location, wish, versions)
-    changes = list(_changes(location, wish, files))
+    made = _render(repository, location, wish, versions)
+    changes = list(_changes(location, wish, made.files))
     losing = [one for one in changes if one.gone]
     if losing and wish.removed == "refuse" and wish.write:
         raise _refused(losing)
     if not losing or wish.removed != "version":
-        return files, changes, skipped
+        return made, changes
     for one in losing:
-        base = _base(one.name.removesuffix(".py"))
-        versions[base] = versions.get(base, 1) + 1
-    files, skipped = _render(repository, location, wish, versions)
-    replaced = [one.name for one in losing]
-    return files, list(_changes(location, wish, files, replaced)), skipped
+        base = made.bases[one.name]
+        number = versions.get(base, 1) + 1
+        while f"{base}__v{number}" in made.bases.values():  # which a job is called itself
+            number += 1
+        versions[base] = number
+    made = _render(repository, location, wish, versions)
+    return made, list(_changes(location, wish, made.files, [one.name for one in losing]))
 
 
 def _refused(losing: Sequence[Change]) -> UsageError:
@@ -147,7 +158,7 @@ def _refused(losing: Sequence[Change]) -> UsageError:
 
 def render(location: Location, wish: Wish) -> dict[str, str]:
     """File name → text, of every DAG; the same graph gives the same bytes in the same folder."""
-    return _render(location.load(), location, wish, _versions(location, wish))[0]
+    return dict(_render(location.load(), location, wish, _versions(location, wish)).files)
 
 
 def _render(
@@ -155,7 +166,7 @@ def _render(
     location: Location,
     wish: Wish,
     versions: Mapping[str, int],
-) -> tuple[dict[str, str], list[Refusal]]:
+) -> _Rendered:
     found, refusals = read_graph(repository, wish.everything)
     ids = [wish.prefix + dag.dag_id for dag in found]
     dags = [
@@ -168,23 +179,18 @@ def _render(
         raise Refused(refusals)
     made_by = {asset: dag.dag_id for dag in dags for task in dag.tasks for asset in task.assets}
     prelude = Path(__file__).with_name("prelude.py").read_text(encoding="utf-8")
-    files = {
-        f"{dag.dag_id}.py": _file(location, wish, dag, made_by, prelude)
-        for dag in dags
-        if dag not in long
-    }
-    return files, refusals
+    kept = [(base, dag) for base, dag in zip(ids, dags, strict=True) if dag not in long]
+    return _Rendered(
+        {f"{dag.dag_id}.py": _file(location, wish, dag, made_by, prelude) for _, dag in kept},
+        {f"{dag.dag_id}.py": base for base, dag in kept},
+        refusals,
+    )
 
 
 def _id(dag_id: str, versions: Mapping[str, int], ids: Sequence[str]) -> str:
     """The id that a DAG goes on under; `x__v2` may also be what a job is called."""
     later = f"{dag_id}__v{versions.get(dag_id)}"
     return later if dag_id in versions and later not in ids else dag_id
-
-
-def _base(dag_id: str) -> str:
-    version_of = _VERSION.fullmatch(dag_id)
-    return version_of[1] if version_of else dag_id
 
 
 def _versions(location: Location, wish: Wish) -> dict[str, int]:

@@ -226,28 +226,21 @@ def _dags(
         own = schedule.name
     own = hints.dag_id or own
     description = " ".join((job.description or "").split())
-    dag = Dag(
-        dag_id=own,
-        job=job_name,
-        schedule=schedule.name if schedule else None,
-        title=hints.title or description or own,
-        description=description,
-        owner=hints.owner or _owner(job, nodes),
-        cron=None,
-        zone=zone,
-        start="",
-        least="",
-        partitions=_partitions(partitions),
-        hints=hints if hints.tags else Hints(tags=_tags(nodes)).over(hints),
-        tasks=tasks,
-    )
     return [
-        replace(
-            dag,
+        Dag(
             dag_id=own if len(crons) == 1 else f"{own}__{number}",
+            job=job_name,
+            schedule=schedule.name if schedule else None,
+            title=hints.title or description or own,
+            description=description,
+            owner=hints.owner or _owner(job, nodes),
             cron=one,
+            zone=zone,
             start=_start(windows, one if schedule else None, zone),
             least=least or "",
+            partitions=_partitions(partitions),
+            hints=hints if hints.tags else Hints(tags=_tags(nodes)).over(hints),
+            tasks=tasks,
         )
         for number, (one, least) in enumerate(zip(crons, leasts, strict=True), 1)
     ]

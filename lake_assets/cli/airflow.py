@@ -119,6 +119,8 @@ def export_command(
     from airflow_bridge.export import Wish, export, removed, show
     from airflow_bridge.location import Location
 
+    if allow_removed and new_version:
+        raise click.UsageError("--allow-removed and --new-version exclude each other.")
     own = "" if module == _MODULE else f" -m {module}"
     wish = Wish(
         folder=folder,

@@ -141,6 +141,13 @@ def test_a_job_that_is_called_like_a_version(folder: Path, monkeypatch: pytest.M
     for _ in range(2):
         exported(folder, definitions, monkeypatch)
         assert names(folder) == ["daily.py", "daily__v2.py"]
+    fewer = dg.Definitions(
+        made,
+        jobs=[dg.define_asset_job(name, selection=made[:1]) for name in ("daily", "daily__v2")],
+    )
+    for _ in range(2):
+        exported(folder, fewer, monkeypatch, removed="version")
+        assert names(folder) == ["daily__v2__v2.py", "daily__v3.py"]
 
 
 def test_a_trial_beside_the_dags_of_the_same_names(

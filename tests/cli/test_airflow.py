@@ -54,6 +54,14 @@ def test_mistakes_end_as_those_of_other_commands(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_lost_tasks_are_either_allowed_or_a_new_version(tmp_path: Path) -> None:
+    done = lake(
+        tmp_path, "airflow", "export", "--to", str(tmp_path), "--allow-removed", "--new-version"
+    )
+    assert done.returncode == 2
+    assert "--allow-removed and --new-version exclude each other" in done.stderr
+
+
 def test_a_task_asks_the_schedule(tmp_path: Path) -> None:
     tick = {"time": "2025-07-01T21:00:00+00:00", "params": {"vat_rate": 0.1}}
     job = ["--job", "bw_sales_result_daily", "--schedule", "bw_sales_result_daily_schedule"]
