@@ -15,6 +15,12 @@ from resources.settings import Connection
 #: What drivers and OpenSSL say → what to do. `{ca}` is the connection's own option for a CA.
 _CURES: tuple[tuple[str, str], ...] = (
     (
+        r"(?i)client certificate|certificate (required|authentication failed)|private key"
+        r"|alert (unknown ca|bad certificate|handshake failure)",
+        "the server wants a certificate of this side, or refuses it: give the lake's own and its "
+        "key in the options, of a CA that the server trusts, and for the connection's user",
+    ),
+    (
         r"(?i)expired|not yet valid",
         "the server's certificate has expired, or is not valid yet: have its owner renew it, and "
         "check this machine's clock",

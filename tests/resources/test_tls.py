@@ -218,6 +218,24 @@ def test_a_certificate_that_has_expired(company: Company) -> None:
         assert "its owner renews it" in check.cure
 
 
+#: libpq's words and OpenSSL's.
+OWN = [
+    'certificate authentication failed for user "lake"',
+    "connection requires a valid client certificate",
+    "SSL error: tlsv13 alert certificate required",
+    "SSL error: tlsv1 alert unknown ca",
+    "SSL error: sslv3 alert handshake failure",
+    'certificate present, but not private key file "/lake.key"',
+    'could not load private key file "/lake.key": bad decrypt',
+]
+
+
+@pytest.mark.parametrize("said", OWN)
+def test_a_server_that_wants_this_side_proven_is_told_as_such(said: str) -> None:
+    told = tls.cure(said, "sslrootcert")
+    assert told.startswith("the server wants a certificate of this side"), told
+
+
 def test_a_connection_over_tls_that_breaks_is_tried_again() -> None:
     said = "SSL SYSCALL error: EOF detected"
     known = {"kind": "postgres", "host": "h", "database": "d", "user": "u"}
