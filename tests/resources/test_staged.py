@@ -130,14 +130,26 @@ def test_rows_that_did_not_all_come(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    def full() -> Iterator[pa.RecordBatch]:
-        raise OSError(28, "No space left on device")
-        yield
+    many = pa.record_batch({"k": pa.array(range(100_000), pa.int64())})
+    for rows in (ROWS, many):  # full when the file is closed, and while it is written
+        with staging(tmp_path / "one", "a", TABLE) as kept:
+            kept.fix((), nullable=False)
+            (tmp_path / "one" / "0.half").symlink_to("/dev/full")
+            with pytest.raises(TransientError, match=r"No space left on device\. Free space there"):
+                kept.keep(0, rows.schema, iter([rows]), Totals(rows.num_rows, SUMS))
+            assert kept.found(0) is None
+            kept.discard()
+
+
+def test_a_source_that_breaks_off_is_no_mistake_of_the_disk(tmp_path: Path) -> None:
+    def cut() -> Iterator[pa.RecordBatch]:
+        yield ROWS
+        raise ConnectionResetError(104, "Connection reset by peer")
 
     with staging(tmp_path / "one", "a", TABLE) as kept:
         kept.fix((), nullable=False)
-        with pytest.raises(TransientError, match=r"No space left on device\. Free space there"):
-            kept.keep(0, ROWS.schema, full(), Totals(0, SUMS))
+        with pytest.raises(ConnectionResetError):
+            kept.keep(0, ROWS.schema, cut(), Totals(2, SUMS))
 
 
 def test_a_question_is_all_that_decides_the_rows() -> None:
