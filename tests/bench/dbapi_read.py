@@ -14,8 +14,8 @@ def run(bench: Bench) -> list[Ratio]:
     given = {**bench.address, "table": bench.month, "span": MONTH}
     ours = Side(
         "ours",
-        "dbapi_sides:published",
-        {**given, "root": str(bench.folder / "dbapi"), "types": TYPES},
+        "sides:published",
+        {**given, "root": str(bench.folder / "dbapi"), "types": TYPES, "kind": "dbapi"},
     )
     chunked = {**given, "file": str(bench.folder / "chunked.parquet")}
     found = alternate(

@@ -1,4 +1,4 @@
-"""What is measured of a DB-API driver → Parquet: the lake's way and pandas'.
+"""What is measured of a DB-API driver → Parquet: pandas' way; ours is `sides.published`.
 
 Here: functions that a measured process calls, each importing what it uses before its meter starts.
 Not here: what they are compared by (`dbapi_read.py`).
@@ -6,59 +6,11 @@ Not here: what they are compared by (`dbapi_read.py`).
 
 from __future__ import annotations
 
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 from tests.bench.meter import Meter
 
 SUMS = ("amount", "discount")
-
-
-def published(
-    meter: Meter,
-    host: str,
-    port: int,
-    user: str,
-    table: str,
-    span: list[str],
-    root: str,
-    types: dict[str, str],
-) -> dict[str, Any]:
-    """Read, judge, reconcile, publish."""
-    from lake_assets import publish
-    from lake_assets.rules import Inspector
-    from lake_assets.spec import Checks, ColumnSpec, Gates
-    from resources.folder_store import FolderStore
-    from resources.partition import Partition
-    from resources.source import Column, Span, Table, Window
-    from resources.types import parse_type
-    from tests.servers.postgres_dbapi import PostgresDbapi
-
-    described = Table(
-        columns=tuple(Column(n, n, parse_type(t)) for n, t in types.items()),
-        schema="public",
-        table=table,
-        window=Window("sale_date", "date"),
-        sums=SUMS,
-    )
-    columns = {n: ColumnSpec(type=t) for n, t in types.items()}
-    days = Span(date.fromisoformat(span[0]), date.fromisoformat(span[1]), "monthly")
-    address = {"host": host, "port": port, "user": user, "dbname": "bench"}
-    with meter():
-        inspector = Inspector(Gates(), Checks(), columns, SUMS)
-        with PostgresDbapi(address) as source, source.read(described, days) as read:
-            (outcome,) = publish.land(
-                FolderStore(Path(root), "modern"),
-                [Partition("raw", table, "monthly", span[0][:7])],
-                read.schema,
-                publish.by_column(read.batches, "sale_date", "monthly"),
-                inspector,
-                read.totals,
-                lambda key: None,
-            )
-    assert outcome.published
-    return {"rows": outcome.published.rows}
 
 
 def chunked(

@@ -58,8 +58,14 @@ def run(bench: Bench) -> list[Ratio]:
         file = bench.folder / "connectorx.parquet"
         ours = Side(
             "ours",
-            "mariadb_sides:published",
-            {**given, "span": MONTH, "root": str(bench.folder / "mariadb"), "types": TYPES},
+            "sides:published",
+            {
+                **given,
+                "span": MONTH,
+                "root": str(bench.folder / "mariadb"),
+                "types": TYPES,
+                "kind": "mariadb",
+            },
         )
         peer = Side(
             "connectorx",

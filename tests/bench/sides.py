@@ -6,11 +6,16 @@ Not here: what they are compared by.
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.bench.meter import Meter
+
+if TYPE_CHECKING:
+    from resources.source import Source
 
 #: What the table itself declares NOT NULL.
 NOT_NULL = (
@@ -29,27 +34,29 @@ def published(
     span: list[str] | None,
     root: str,
     types: dict[str, str],
+    kind: str = "postgres",
 ) -> dict[str, Any]:
-    """Read, judge, reconcile, publish. `span` None: all of the table as one partition."""
+    """Read, judge, reconcile, publish. `span` None: all of the table as one partition.
+
+    `kind`: of the connection, or `dbapi` for psycopg2 as a driver that has no other way.
+    """
     from lake_assets import publish
     from lake_assets.rules import Inspector
     from lake_assets.spec import Checks, ColumnSpec, Gates
-    from resources import postgres
     from resources.folder_store import FolderStore
     from resources.partition import Partition
-    from resources.settings import Connection
     from resources.source import Column, Span, Table, Window
     from resources.types import parse_type
 
     columns = {n: ColumnSpec(type=t, nullable=n not in NOT_NULL) for n, t in types.items()}
     described = Table(
         columns=tuple(Column(n, n, parse_type(t), n not in NOT_NULL) for n, t in types.items()),
-        schema="public",
+        schema=None if kind == "mariadb" else "public",
         table=table,
         window=Window("sale_date", "date") if span else None,
         sums=SUMS,
     )
-    connection = Connection(kind="postgres", host=host, port=port, database="bench", user=user)
+    connect = _connector(kind, host, port, user)
     if span:
         days = Span(date.fromisoformat(span[0]), date.fromisoformat(span[1]), "monthly")
         partition = Partition("raw", table, "monthly", span[0][:7])
@@ -57,7 +64,7 @@ def published(
         days, partition = None, Partition("raw", table)
     with meter():
         inspector = Inspector(Gates(), Checks(), columns, SUMS)
-        with postgres.connect("bench", connection) as source, source.read(described, days) as read:
+        with connect() as source, source.read(described, days) as read:
             (outcome,) = publish.land(
                 FolderStore(Path(root), "modern"),
                 [partition],
@@ -72,6 +79,19 @@ def published(
     assert outcome.published
     assert next(gate.rule for gate in outcome.gates) == "reconciled"
     return {"file": outcome.published.path, "rows": outcome.published.rows}
+
+
+def _connector(kind: str, host: str, port: int, user: str) -> Callable[[], Source]:
+    if kind == "dbapi":
+        from tests.servers.postgres_dbapi import PostgresDbapi
+
+        address = {"host": host, "port": port, "user": user, "dbname": "bench"}
+        return lambda: PostgresDbapi(address)
+    from resources.settings import Connection
+
+    module = importlib.import_module(f"resources.{kind}")
+    connection = Connection(kind=kind, host=host, port=port, database="bench", user=user)
+    return lambda: module.connect("bench", connection)  # type: ignore[no-any-return]
 
 
 def copied(
