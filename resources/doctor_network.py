@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
@@ -50,6 +50,10 @@ class Address:
     verified: bool = True
     named: bool = True
     """Whether the certificate must be for this host."""
+    own: tuple[str, ...] = ()
+    """Files of the lake's own certificate and its key."""
+    machine: bool = False
+    """Whether, where no CA is given, it is the machine's that are trusted, not certifi's."""
 
     @property
     def shown(self) -> str:
@@ -64,7 +68,9 @@ def addresses(connection: Connection) -> list[Address]:
         return [of_url(one, c) for one in urls]
     if c.kind == "storage":
         endpoint = c.options.get("endpoint_url")
-        return [of_url(str(endpoint), c)] if endpoint else []
+        if not endpoint:
+            return []
+        return [replace(of_url(str(endpoint), c), ca=os.environ.get("AWS_CA_BUNDLE", ""))]
     if c.host is None:
         return []
     port = c.port or _PORTS[c.kind]
@@ -78,7 +84,7 @@ def addresses(connection: Connection) -> list[Address]:
         return [Address(c.host, port, "postgres", ca, verified, named=mode == "verify-full")]
     if c.kind == "hive" and c.options.get("ssl"):
         trusting = str(c.options.get("ca_certs") or ""), bool(c.options.get("verify", True))
-        return [Address(c.host, port, "https", *trusting)]
+        return [Address(c.host, port, "https", *trusting, machine=True)]
     return [Address(c.host, port)]
 
 
@@ -92,6 +98,7 @@ def of_url(url: str, connection: Connection | None = None) -> Address:
         "https" if parts.scheme == "https" else "",
         str(options.get("ca_certs") or ""),
         verified=bool(options.get("verify", True)),
+        own=tuple(str(options[one]) for one in ("client_cert", "client_key") if options.get(one)),
     )
 
 
@@ -144,26 +151,36 @@ def _secured(subject: str, name: str, at: Address, opened: socket.socket) -> Che
     except ssl.SSLError as error:
         return failed(subject, name, _handshake(error))
     except OSError as error:
-        if not at.verified or not isinstance(error, FileNotFoundError):
+        if not isinstance(error, FileNotFoundError):
             return failed(subject, name, f"the handshake failed: {error.strerror or 'timed out'}")
-        cure = "correct the option (ca_certs, sslrootcert)"
-        return failed(subject, name, f"there is no file {at.ca} of a CA", cure)
+        lacking = [one for one in (_ca(at), *at.own) if one and not os.path.exists(one)]  # noqa: PTH110
+        cure = "correct the option (ca_certs, sslrootcert, client_cert, client_key)"
+        return failed(subject, name, f"there is no file {' or '.join(lacking)}", cure)
 
 
 def _handshake(error: ssl.SSLError) -> str:
     return f"the handshake failed: {(error.reason or 'no reason given').replace('_', ' ').lower()}"
 
 
-def _context(at: Address) -> ssl.SSLContext:
-    """Trusting what the client will: the given CA, else that of requests, else certifi's."""
+def _ca(at: Address) -> str | None:
+    """The file that the client will trust: the given one, else that of requests, else its own."""
+    if not at.verified:
+        return None
     if at.tls == "postgres":
-        ca = at.ca or os.path.expanduser("~/.postgresql/root.crt")  # noqa: PTH111
-    else:
-        ca = at.ca or os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
-    context = ssl.create_default_context(cafile=ca if at.verified else None)
+        return at.ca or os.path.expanduser("~/.postgresql/root.crt")  # noqa: PTH111
+    return (
+        at.ca or os.environ.get("REQUESTS_CA_BUNDLE") or (None if at.machine else certifi.where())
+    )
+
+
+def _context(at: Address) -> ssl.SSLContext:
+    """Trusting what the client will, and proving this side as the client will."""
+    context = ssl.create_default_context(cafile=_ca(at))
     context.check_hostname = at.verified and at.named
     if not at.verified:
         context.verify_mode = ssl.CERT_NONE
+    if at.own:
+        context.load_cert_chain(*at.own)
     return context
 
 

@@ -12,6 +12,7 @@ import base64
 import importlib
 import shutil
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,7 @@ from resources.settings import Connection
 from resources.source import _MODULES, Column, Source, Table
 from resources.types import parse_type
 from tests.conftest import _started
-from tests.servers.authority import Authority, tls_front
+from tests.servers.authority import Authority, Certificate, tls_front
 from tests.servers.hive import HiveServer
 from tests.servers.mariadb import MariaDBServer, running_mariadb
 from tests.servers.postgres import PostgresServer, running_postgres
@@ -691,6 +692,67 @@ def test_the_doctor_warns(company: Company) -> None:
     assert found["security"].found.startswith("`verify: false`: encrypted, but no certificate")
     assert found["security"].cure == "write verify: true and ca_certs: FILE"
     assert found["tls"].found == "TLSv1.3, the certificate is not verified"
+
+
+#: Kind, options, and the variable by which its client alone finds the CA.
+ALONE = [("hive", {"ssl": True}, "SSL_CERT_FILE"), ("storage", {}, "AWS_CA_BUNDLE")]
+
+
+@pytest.mark.parametrize(("kind", "options", "variable"), ALONE)
+def test_the_doctor_trusts_whom_the_client_does(
+    company: Company,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    options: dict[str, Any],
+    variable: str,
+) -> None:
+    monkeypatch.setenv(variable, str(company.own.file))
+    with an_api() as (port, _), tls_front(port, company.own.certificate("localhost")) as front:
+        if kind == "hive":
+            connection = Connection(kind=kind, host="localhost", port=front, options=options)
+        else:
+            endpoint = {"endpoint_url": f"https://localhost:{front}"}
+            connection = Connection(kind=kind, path="s3://b", options={**options, **endpoint})
+        (check,) = looked_at(connection)
+    assert check.result == "ok", check
+
+
+class Older(Certificate):
+    """Before TLS 1.3 a server that wants a certificate refuses within the handshake."""
+
+    def context(self, clients: Path | None = None) -> ssl.SSLContext:
+        found = super().context(clients)
+        found.maximum_version = ssl.TLSVersion.TLSv1_2
+        return found
+
+
+def test_the_doctor_proves_this_side_as_the_client_does(company: Company) -> None:
+    its, mine = company.own.certificate("localhost"), company.other.certificate("lake")
+    options = {"ca_certs": str(company.own.file), "client_cert": str(mine.file)}
+    with (
+        an_api() as (port, _),
+        tls_front(port, Older(its.file, its.key), clients=company.other.file) as front,
+    ):
+        for key, said in ((str(mine.key), "TLSv1.2"), ("/no/such.key", "no file /no/such.key")):
+            connection = Connection(
+                kind="http",
+                url=f"https://localhost:{front}",
+                options={**options, "client_key": key},
+            )
+            (check,) = looked_at(connection)
+            assert said in check.found, check
+
+
+def test_the_doctor_names_the_file_that_libpq_looks_for(
+    company: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    address = doctor_network.Address("localhost", 1, "postgres")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"S")
+        check = doctor_network._secured("x", "tls", address, ours)
+    assert check.found == f"there is no file {tmp_path}/.postgresql/root.crt"
 
 
 UNKNOWN = [
