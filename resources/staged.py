@@ -13,7 +13,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -123,9 +122,7 @@ class Staging:
 
     def discard(self) -> None:
         """Throw away what was read, and where the partition was cut."""
-        for file in self._folder.iterdir():
-            if file.name != _LOCK:
-                file.unlink(missing_ok=True)
+        _empty(self._folder)
 
     def _number(self, name: str, text: str) -> Decimal | int | float:
         kind = self._types[name]
@@ -161,7 +158,7 @@ def staging(folder: Path, asked: str, table: Table) -> Iterator[Staging]:
     finally:
         with contextlib.suppress(OSError):
             if not (folder / _PLAN).exists():
-                shutil.rmtree(folder)
+                _remove(folder)
         os.close(lock)
 
 
@@ -185,21 +182,35 @@ def _locked(folder: Path) -> int | None:
 
 def _sweep(folder: Path) -> None:
     """Remove what other partitions left that nobody will read on with."""
-    for plan in folder.glob(f"*/{_PLAN}"):
-        if _left(plan.parent):
-            lock = _locked(plan.parent)
-            if lock is not None:
-                shutil.rmtree(plan.parent, ignore_errors=True)
-                os.close(lock)
+    for one in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError):  # of another user; one's own is told when it is used
+            if _left(one) and (lock := _locked(one)) is not None:
+                try:
+                    _remove(one)
+                finally:
+                    os.close(lock)
+
+
+def _empty(folder: Path) -> None:
+    for file in folder.iterdir():
+        if file.name != _LOCK:
+            file.unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    """Its lock goes last: whoever comes then makes a new one, and writes beside it."""
+    _empty(folder)
+    (folder / _LOCK).unlink()
+    with contextlib.suppress(OSError):  # somebody came
+        folder.rmdir()
 
 
 def _left(folder: Path) -> bool:
     """Whether nothing was added to a folder for so long that nobody reads on with it."""
-    newest = 0.0
-    with contextlib.suppress(FileNotFoundError):  # another process is at it
-        for file in folder.iterdir():
-            if file.name != _LOCK:
-                newest = max(newest, file.stat().st_mtime)
+    newest = folder.stat().st_mtime
+    for file in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process is at it
+            newest = max(newest, file.stat().st_mtime)
     return time.time() - newest > KEEP
 
 

@@ -50,7 +50,7 @@ def test_a_part_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def age(folder: Path, seconds: float) -> None:
     """As if nothing had been added for so long."""
-    for file in folder.iterdir():
+    for file in [*folder.iterdir(), folder]:
         os.utime(file, (time.time() - seconds,) * 2)
 
 
@@ -108,6 +108,46 @@ def test_what_nobody_reads_on_with_is_removed(tmp_path: Path) -> None:
     with staging(tmp_path / "other", "a", TABLE):
         pass
     assert sorted(one.name for one in tmp_path.iterdir()) == ["also new", "new"]
+
+
+def test_what_a_killed_process_had_begun_to_throw_away_is_removed(tmp_path: Path) -> None:
+    for name in ("new", "old", "just made"):
+        with staging(tmp_path / name, "a", TABLE) as kept:
+            keep(kept)
+    for name in ("new", "old"):
+        (tmp_path / name / "plan.json").unlink()
+    for file in (tmp_path / "just made").iterdir():  # by another process, which locks it next
+        file.unlink()
+    age(tmp_path / "old", staged.KEEP + 1)
+    with staging(tmp_path / "other", "a", TABLE):
+        pass
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["just made", "new"]
+
+
+@pytest.mark.parametrize("seconds", [0, staged.KEEP + 1])
+def test_who_comes_while_a_folder_is_removed_keeps_what_it_writes(
+    seconds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock goes last: before it nobody else is there, after it nothing is touched."""
+    folder, gone = tmp_path / "one", []
+    with staging(folder, "a", TABLE) as kept:
+        keep(kept)
+        if not seconds:
+            (folder / "plan.json").unlink()
+            (folder / "0.half").touch()
+        age(folder, seconds)
+        unlink = os.unlink
+
+        def watched(path: object, **at: object) -> None:
+            gone.append(Path(str(path)).name)
+            unlink(path, **at)  # type: ignore[call-overload]
+
+        monkeypatch.setattr(os, "unlink", watched)
+    if seconds:
+        with staging(tmp_path / "other", "a", TABLE):
+            pass
+    assert gone.index(".lock") == 3
+    assert not folder.exists()
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
