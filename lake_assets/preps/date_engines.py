@@ -12,6 +12,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from lake_assets.preps.formulas import spark_column
 from lake_assets.preps.prep import Frame
 
 #: An engine's column in, the columns made of it out.
@@ -236,53 +237,71 @@ def _spark_moved(wall_time: Any, source: str, target: str) -> Any:
     return F.convert_timezone(F.lit(source), F.lit(target), wall_time)
 
 
-def _none(_: Any) -> Sequence[Any]:
-    raise NotImplementedError
-
-
 def with_made(
     frame: Frame,
     column: str,
     into: Sequence[str],
     *,
-    polars: Act = _none,
-    arrow: Act = _none,
-    duckdb: Act = _none,
-    spark: Act = _none,
+    polars: Act,
+    arrow: Act,
+    duckdb: Act,
+    spark: Act,
 ) -> Frame:
     """The frame with the columns `into` that its engine's act makes of `column`."""
-    native: Any = nw.to_native(frame)
     engine = frame.implementation
     if engine.is_polars():
-        import polars as pl
+        return with_polars(frame, column, into, polars)
+    if engine.is_pandas() or engine.is_pyarrow():
+        return with_arrow(frame, column, into, arrow)
+    if engine.is_duckdb():
+        return with_duckdb(frame, column, into, duckdb)
+    return _with_spark(frame, column, into, spark)
 
-        made = zip(polars(pl.col(column)), into, strict=True)
-        result = native.with_columns(one.alias(name) for one, name in made)
-    elif engine.is_pandas():
+
+def with_polars(frame: Frame, column: str, into: Sequence[str], act: Act) -> Frame:
+    """The same of a frame of Polars; the act takes and gives its expressions."""
+    import polars as pl
+
+    native: Any = nw.to_native(frame)
+    made = zip(act(pl.col(column)), into, strict=True)
+    changed: Frame = nw.from_native(native.with_columns(one.alias(name) for one, name in made))
+    return changed
+
+
+def with_arrow(frame: Frame, column: str, into: Sequence[str], act: Act) -> Frame:
+    """The same of a frame of pandas or PyArrow; the act takes and gives Arrow's arrays."""
+    native: Any = nw.to_native(frame)
+    if frame.implementation.is_pandas():
         import pandas as pd
         import pyarrow as pa
 
-        arrays = arrow(pa.array(native[column], from_pandas=True))
-        result = native.assign(
+        arrays = act(pa.array(native[column], from_pandas=True))
+        native = native.assign(
             **{
                 name: pd.Series(pd.arrays.ArrowExtensionArray(array), index=native.index)
                 for name, array in zip(into, arrays, strict=True)
             }
         )
-    elif engine.is_pyarrow():
-        result = native
-        for name, array in zip(into, arrow(native[column]), strict=True):
-            result = result.append_column(name, array)
-    elif engine.is_duckdb():
-        from duckdb import ColumnExpression, StarExpression
-
-        made = zip(duckdb(ColumnExpression(column)), into, strict=True)
-        result = native.select(StarExpression(), *(one.alias(name) for one, name in made))
     else:
-        from pyspark.sql import functions as F
+        for name, array in zip(into, act(native[column]), strict=True):
+            native = native.append_column(name, array)
+    changed: Frame = nw.from_native(native)
+    return changed
 
-        quoted = "`" + column.replace("`", "``") + "`"
-        made = zip(spark(F.col(quoted)), into, strict=True)
-        result = native.select("*", *(one.alias(name) for one, name in made))
-    changed: Frame = nw.from_native(result)
+
+def with_duckdb(frame: Frame, column: str, into: Sequence[str], act: Act) -> Frame:
+    """The same of a relation of DuckDB; the act takes and gives its expressions."""
+    from duckdb import ColumnExpression, StarExpression
+
+    native: Any = nw.to_native(frame)
+    made = zip(act(ColumnExpression(column)), into, strict=True)
+    selected = native.select(StarExpression(), *(one.alias(name) for one, name in made))
+    changed: Frame = nw.from_native(selected)
+    return changed
+
+
+def _with_spark(frame: Frame, column: str, into: Sequence[str], act: Act) -> Frame:
+    native: Any = nw.to_native(frame)
+    made = zip(act(spark_column(column)), into, strict=True)
+    changed: Frame = nw.from_native(native.select("*", *(one.alias(name) for one, name in made)))
     return changed

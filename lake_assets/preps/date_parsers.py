@@ -16,7 +16,13 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from lake_assets.preps.date_engines import sql_call, with_made
+from lake_assets.preps.date_engines import (
+    sql_call,
+    with_arrow,
+    with_duckdb,
+    with_made,
+    with_polars,
+)
 from lake_assets.preps.prep import Frame
 from lake_assets.preps.repeated import LEAST, by_distinct
 
@@ -28,8 +34,6 @@ def with_parsed(
 
     `regex` decides what is read at all: Polars' parser takes `2025- 7-01` and `+025-07-01` alone.
     """
-    if frame.implementation.is_spark_like():
-        return None
 
     def polars(one: Any) -> Sequence[Any]:
         import polars as pl
@@ -59,7 +63,14 @@ def with_parsed(
         made = made.cast("DATE") if date else made
         return [CaseExpression(sql_call("regexp_matches", one, regex), made)]
 
-    return with_made(frame, column, [into], polars=polars, arrow=arrow, duckdb=duckdb)
+    engine = frame.implementation
+    if engine.is_polars():
+        return with_polars(frame, column, [into], polars)
+    if engine.is_duckdb():
+        return with_duckdb(frame, column, [into], duckdb)
+    if engine.is_pandas() or engine.is_pyarrow():
+        return with_arrow(frame, column, [into], arrow)
+    return None
 
 
 def _iso_dates(array: Any) -> Any:
@@ -97,7 +108,7 @@ def with_distinct(
         there = found is not None
         return [array if found is None else found]
 
-    made = with_made(frame, column, [into], arrow=arrow)
+    made = with_arrow(frame, column, [into], arrow)
     return made if there else None
 
 
