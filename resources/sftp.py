@@ -233,9 +233,11 @@ def told(error: Exception, where: str, what: str) -> LakeError:
             "has confirmed the change; then renew the line in known_hosts."
         )
     if "Error reading SSH protocol banner" in str(error):
-        return PermanentError(
-            f"{about}: what listens there is no SSH server. What to do: correct `port` (22 by "
-            "default), or the connection's `kind`."
+        # Nothing, or something else, was said: a full sshd (MaxStartups) hangs up as well.
+        return TransientError(
+            f"{about}: what listens there is no SSH server, or one that takes no more logins just "
+            "now. What to do: try again later; else correct `port` (22 by default), or the "
+            "connection's `kind`."
         )
     if isinstance(error, paramiko.AuthenticationException):
         return PermanentError(

@@ -280,7 +280,9 @@ def test_another_kind_of_server_on_the_port(
         address = {"kind": "sftp", "host": "127.0.0.1", "port": port, "user": "u"}
         found = looked_at(tmp_path, {**address, "options": options})
     assert "what listens there is no SSH server" in found["login"].found
-    assert found["login"].cure == "correct `port` (22 by default), or the connection's `kind`"
+    assert found["login"].cure == (
+        "try again later; else correct `port` (22 by default), or the connection's `kind`"
+    )
     assert capfd.readouterr().err == ""
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timezone
@@ -442,6 +444,32 @@ def test_a_file_that_became_shorter_than_it_was_listed(
         os.truncate(folder / "a", 3_000_000)
         with pytest.raises(TransientError, match="it ended early, and so changed"):
             file.read()
+
+
+def test_a_server_that_hangs_up_before_its_greeting_is_tried_again() -> None:
+    """As sshd does beyond MaxStartups."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        with (
+            pytest.raises(TransientError) as caught,
+            connect(
+                "sftp",
+                Connection(
+                    kind="sftp",
+                    host="127.0.0.1",
+                    port=port,
+                    user="u",
+                    options={"known_hosts": "/dev/null"},
+                ),
+            ),
+        ):
+            pass
+    assert "takes no more logins just now" in str(caught.value)
 
 
 @pytest.mark.parametrize(
