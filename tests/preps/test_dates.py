@@ -1,6 +1,6 @@
 """The date functions on one date: the specification's examples, zones, the clock, mistakes.
 
-Here: calls of the scalar form. Not here: columns (`cases_dates.py`), every day of two centuries
+Here: calls of the scalar form. Not here: columns (`cases_date*.py`), every day of two centuries
 (`test_dates_properties.py`).
 """
 

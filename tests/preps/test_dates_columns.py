@@ -1,6 +1,6 @@
 """Date columns beyond the table of cases: units of time, pandas' index, laziness, lineage.
 
-Here: what a case has no words for. Not here: values (`cases_dates.py`).
+Here: what a case has no words for. Not here: values (`cases_date*.py`).
 """
 
 from __future__ import annotations

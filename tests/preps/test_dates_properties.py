@@ -1,7 +1,7 @@
 """Dates of two centuries against Python's calendar: every day, on one date and on columns.
 
 Here: what must hold of all dates; a first mistake is told with its date. Not here: examples
-(`test_dates.py`, `cases_dates.py`).
+(`test_dates.py`, `cases_date*.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Properties of the functions on rows and columns, whatever the rows are: on Polars mostly.
 
 Here: what holds of all frames, and what no table of cases shows (seeds, learned values, lineage).
-Not here: examples (`cases_rows.py`, `cases_columns.py`, `cases_null.py`).
+Not here: examples (`cases_filters.py`, `cases_rows.py`, `cases_columns.py`, `cases_null.py`).
 """
 
 from __future__ import annotations
