@@ -53,7 +53,7 @@ _ABOUT = {
     "postgres": """
         SELECT current_setting('server_version') AS version,
           current_setting('TimeZone') AS zone,
-          CAST(clock_timestamp() AT TIME ZONE 'UTC' AS text) AS utc""",
+          to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS utc""",
     "mariadb": """
         SELECT version() AS version, concat(@@global.time_zone, ' ', @@system_time_zone) AS zone,
           CAST(utc_timestamp(3) AS CHAR) AS utc""",

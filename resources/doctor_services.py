@@ -124,6 +124,10 @@ def of_store(settings: Settings) -> Iterator[Check]:
 def of_mlflow(settings: Settings) -> Iterator[Check]:
     uri = settings.mlflow_uri
     if not uri.startswith(("http://", "https://")):
+        scheme, apart, _ = uri.partition("://")
+        if apart and scheme != "sqlite":  # its address may hold a password
+            yield not_tried("mlflow", "write", f"MLflow keeps its runs by {scheme}://")
+            return
         yield from _folder("mlflow", Path(uri.partition(":///")[2] or uri).parent)
         return
     through = True
@@ -162,15 +166,19 @@ def _versions(mine: str, theirs: str) -> Check:
 
 def _folder(subject: str, folder: Path) -> Iterator[Check]:
     there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    cure = "give its user the right, or set LAKE_HOME to a folder that can be written"
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+    except PermissionError as error:  # a folder above may not be looked into
+        yield failed(subject, "write", f"{there} cannot be written: {error.strerror}", cure)
+        return
     later = "" if there == folder else f" ({folder} is made by the first run)"
     try:
         with TemporaryFile(dir=there):
             pass
         yield ok(subject, "write", f"{there} can be written{later}")
     except OSError as error:
-        cure = "give its user the right, or set LAKE_HOME to a folder that can be written"
         yield failed(subject, "write", f"{there} cannot be written: {error.strerror}", cure)
     usage = shutil.disk_usage(there)
     free = f"{_size(usage.free)} free of {_size(usage.total)}"

@@ -100,6 +100,7 @@ def test_postgres(tmp_path: Path, postgres_server: PostgresServer) -> None:
         "CREATE TABLE sales (id bigint, 이름 text); CREATE TABLE pay (id bigint)", database
     )
     server.execute(f'GRANT SELECT ON sales TO "{role}"', database)
+    server.execute(f"ALTER ROLE \"{role}\" SET datestyle = 'SQL, DMY'", database)
     connection = {
         "kind": "postgres",
         "host": server.host,
@@ -624,6 +625,32 @@ def test_a_store_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         checks[0].found == f"{tmp_path} can be written ({tmp_path}/lake is made by the first run)"
     )
     assert checks[1].found.startswith("500 MB free of ")
+
+
+def test_a_folder_that_may_not_be_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exists = Path.exists
+
+    def refused(path: Path) -> bool:
+        if path.parent == tmp_path / "closed":
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    (tmp_path / "closed").mkdir()
+    known = settings(tmp_path, {"root": str(tmp_path / "closed/lake")})
+    (check,) = doctor_services.of_store(known)
+    assert check.found == f"{tmp_path}/closed/lake cannot be written: Permission denied"
+    assert check.cure.startswith("give its user the right")
+
+
+def test_mlflow_in_a_database_is_not_taken_for_a_folder(tmp_path: Path) -> None:
+    known = settings(tmp_path)
+    uri = f"postgresql://lake:{CANARY}@db/mlflow"
+    environment = known.environment.model_copy(update={"mlflow": uri})
+    (check,) = doctor_services.of_mlflow(replace(known, environment=environment))
+    assert (check.result, check.found) == ("not tried", "MLflow keeps its runs by postgresql://")
 
 
 @contextmanager
