@@ -21,7 +21,7 @@ from lake_assets.materialise import Work
 from lake_assets.publish import Markdown
 from lake_assets.spec import SourceSpec, SplitSpec
 from resources import splits
-from resources.errors import LakeError, PermanentError, TransientError
+from resources.errors import LakeError, NotYetError, PermanentError, TransientError
 from resources.settings import Settings
 from resources.source import (
     Reading,
@@ -214,7 +214,7 @@ class Crew:
         except BaseException as error:
             with self._changed:
                 self._errors.append(error)
-                self._stopped |= not isinstance(error, TransientError)
+                self._stopped |= not isinstance(error, TransientError | NotYetError)
                 self._changed.notify_all()
 
     def _next(self) -> int | None:
