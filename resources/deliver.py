@@ -6,24 +6,21 @@ system is written to (`deliver_tables.py`, `deliver_files.py` …), and where th
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from resources import standins
 from resources.errors import PermanentError
-from resources.limits import Limits
 from resources.source import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from resources.settings import Connection, Settings
-    from resources.source import Source
 
 
 class _Target(BaseModel):
@@ -184,14 +181,11 @@ def deliver(settings: Settings, name: str, delivery: Delivery) -> Receipt:
         hdfs = settings.store.connection
         delivery = replace(delivery, files=(hdfs, settings.connection(hdfs)))
     write: Deliver = importlib.import_module(module).deliver
-    if connection.limits == Limits():
-        return write(name, connection, delivery)
-    from resources.limited import LimitedSource, Place
+    from resources.limited import Place, session
 
     # Hours and sessions are the connection's, whichever way the rows go.
     place = Place(settings.home / "limits", f"{settings.env}.{name}")
-    session = cast("Source", contextlib.nullcontext())
-    with LimitedSource(session, name, connection.limits, place):
+    with session(name, connection.limits, place):
         return write(name, connection, delivery)
 
 

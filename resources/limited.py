@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,21 @@ class Place:
     name: str
 
 
+@contextmanager
+def session(name: str, limits: Limits, place: Place, *, wait: bool = True) -> Iterator[None]:
+    """One of the sessions that a connection may have, within its hours; without `wait` only if one
+    is free."""
+    _check_hours(name, limits)
+    if limits.connections is None:
+        yield
+        return
+    lock = _place(name, place, limits.connections, wait)
+    try:
+        yield
+    finally:
+        os.close(lock)  # and with it the lock
+
+
 class LimitedSource:
     """A source, opened and read within `limits`; without `wait` only if a session is free."""
 
@@ -59,24 +74,18 @@ class LimitedSource:
         self._limits = limits
         self._place = place
         self._wait = wait
-        self._lock: int | None = None
+        self._open = ExitStack()
 
     def __enter__(self) -> LimitedSource:
-        self._check_hours()
-        if self._limits.connections is not None:
-            self._lock = _place(self._name, self._place, self._limits.connections, self._wait)
-        try:
-            self._source.__enter__()
-        except BaseException:
-            self._leave()
-            raise
+        with ExitStack() as stack:
+            own = session(self._name, self._limits, self._place, wait=self._wait)
+            stack.enter_context(own)
+            stack.enter_context(self._source)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        try:
-            self._source.__exit__(*exc)
-        finally:
-            self._leave()
+        self._open.__exit__(*exc)  # type: ignore[arg-type]
 
     def describe(self, table: Table) -> list[SourceColumn]:
         return self._source.describe(table)
@@ -84,7 +93,7 @@ class LimitedSource:
     @contextmanager
     def read(self, table: Table, span: Span | None = None) -> Iterator[Reading]:
         # Again: a backfill reads many times through one session.
-        self._check_hours()
+        _check_hours(self._name, self._limits)
         with self._source.read(table, span) as reading:
             rate = self._limits.rows_per_second
             if rate is None:
@@ -97,7 +106,7 @@ class LimitedSource:
         return self._source.peek(table, rows)
 
     def survey(self, table: Table, span: Span | None, column: str, *, ends: bool) -> Survey:
-        self._check_hours()
+        _check_hours(self._name, self._limits)
         return self._splittable.survey(table, span, column, ends=ends)
 
     def shared(self, table: Table) -> AbstractContextManager[str | None]:
@@ -109,20 +118,16 @@ class LimitedSource:
             raise PermanentError(f"The connection {self._name!r} holds nothing to read by splits.")
         return self._source
 
-    def _check_hours(self) -> None:
-        hours = self._limits.hours
-        now = datetime.now(_ZONE).replace(tzinfo=None)
-        opening = next_opening(hours, now) if hours else None
-        if opening:
-            raise NotYetError(
-                f"The connection {self._name!r} is read from {hours} (Asia/Seoul) alone, next from "
-                f"{opening:%Y-%m-%d %H:%M}. Run again then, or change `limits` of the connection."
-            )
 
-    def _leave(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)  # and with it the lock
-            self._lock = None
+def _check_hours(name: str, limits: Limits) -> None:
+    hours = limits.hours
+    now = datetime.now(_ZONE).replace(tzinfo=None)
+    opening = next_opening(hours, now) if hours else None
+    if opening:
+        raise NotYetError(
+            f"The connection {name!r} is read from {hours} (Asia/Seoul) alone, next from "
+            f"{opening:%Y-%m-%d %H:%M}. Run again then, or change `limits` of the connection."
+        )
 
 
 #: Connection → when the rows that this process has taken from it have had their time.
