@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -95,6 +96,11 @@ class SecretRef(str):
                 return Path(name).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise PermanentError(f"The secret {self!s} cannot be read: {error.strerror}.")  # noqa: B904
+            except UnicodeDecodeError:  # it holds the secret: not even the context of what is told
+                unread = PermanentError(
+                    f"The secret {self!s} is no text of UTF-8: save it as such."
+                )
+            raise unread
         raise PermanentError(f"The secret {self!s} is only known inside an Airflow task.")
 
 
@@ -158,6 +164,14 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _HTTP = re.compile(r"https?://[^/]")
 
 
+def _leads(url: str) -> bool:
+    """Whether it is the address of a host, and of a port that there can be."""
+    try:
+        return bool(_HTTP.match(url)) and urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 class Connection(_Strict):
     """How one system is reached. Only the keys that its `kind` knows may be given."""
 
@@ -202,7 +216,7 @@ class Connection(_Strict):
             allowed = ", ".join((*needed, *further))
             raise ValueError(f"the kind {self.kind} {' and '.join(problems)}; its keys: {allowed}")
         urls = [url.strip() for url in (self.url or "").split(";") if url.strip()]
-        if self.url is not None and not (urls and all(map(_HTTP.match, urls))):
+        if self.url is not None and not (urls and all(map(_leads, urls))):
             raise ValueError(
                 "url is written http://host:port, or https://"
                 + "; hdfs wants that of WebHDFS (port 9870, in Hadoop 2 50070)"

@@ -8,10 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from resources.errors import PermanentError, UsageError
 from resources.options import unknown
-from resources.settings import SHIPPED, environment_files, load_settings, writable
+from resources.settings import (
+    SHIPPED,
+    Connection,
+    SecretRef,
+    environment_files,
+    load_settings,
+    writable,
+)
 from resources.yamlfile import Mistakes
 from tests.pipeline_files import changed, line_of
 
@@ -109,6 +117,19 @@ def test_what_is_refused_of_a_file(
         load_settings("mine", {"LAKE_ENVIRONMENTS": str(tmp_path)})
     (mistake,) = caught.value.mistakes
     assert (mistake.line, mistake.what) == (line_of(text, line), what)
+
+
+@pytest.mark.parametrize("url", ["http://h:99999", "https://h:port", "http://[::1", "h:80"])
+def test_an_address_that_leads_nowhere_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="url is written http://host:port"):
+        Connection(kind="http", url=url)
+
+
+def test_a_secret_that_is_no_text_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "word").write_bytes("비밀".encode("cp949"))
+    with pytest.raises(PermanentError, match=r"word is no text of UTF-8") as caught:
+        SecretRef(f"file:{tmp_path}/word").reveal()
+    assert caught.value.__context__ is None
 
 
 #: An option that connections of the kind have, one that they have not, and what is meant.
