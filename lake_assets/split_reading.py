@@ -89,8 +89,8 @@ def reading(
                 parts = _parts(kept, rule, table, before)
                 crew = Crew(table, span, kept, parts)
                 extra = _extra(settings, spec.connection, len(crew.todo))
-                if crew.done:
-                    say(f"{len(crew.done)} of {len(parts)} splits are there from before")
+                if crew.before:
+                    say(f"{len(crew.before)} of {len(parts)} splits are there from before")
                 stack.callback(crew.leave)
                 crew.start(
                     source, lambda: open_source(settings, spec.connection, wait=False), extra
@@ -147,6 +147,7 @@ class Crew:
     kept: Staging
     parts: Sequence[Split]
     done: dict[int, Staged] = field(init=False)
+    before: frozenset[int] = field(init=False)
     todo: deque[int] = field(init=False)
     connections: int = 1
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -158,7 +159,7 @@ class Crew:
         found = ((number, self.kept.found(number)) for number in range(len(self.parts)))
         self.done = {number: one for number, one in found if one is not None}
         self.todo = deque(one for one in range(len(self.parts)) if one not in self.done)
-        self.resumed = bool(self.done)
+        self.before = frozenset(self.done)
 
     def start(self, source: Source, more: Callable[[], Source], extra: int) -> None:
         """Begin to read, over `source` and over up to `extra` connections more."""
@@ -244,7 +245,7 @@ class _Check:
     @property
     def words(self) -> str:
         seen = "same snapshot" if self.table.state is not None else "before and after"
-        if not self.crew.resumed:
+        if not self.crew.before:
             return seen
         return "before and after; some splits were read by an earlier attempt"
 
@@ -267,7 +268,7 @@ class _Check:
             told += (
                 " (bounds that are text must ascend in the order of the database, its collation)"
             )
-        if self.table.state is not None and not crew.resumed:
+        if self.table.state is not None and not crew.before:
             raise PermanentError(f"{self.table.shown}: {told}, although nothing can have changed.")
         self._refuse(told)
 
@@ -282,7 +283,7 @@ def _batches(
     crew: Crew, say: Callable[[str], None], check: Callable[[], None]
 ) -> Generator[pa.RecordBatch, None, None]:
     """The rows of the parts in their order, whichever is there first."""
-    told = set(crew.done)
+    told = set(crew.before)
 
     def look() -> None:
         for number in sorted(crew.done.keys() - told):

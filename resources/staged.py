@@ -32,7 +32,7 @@ from resources.splits import text_of, value_of
 KEEP = 3 * 3600
 
 #: Part of every question's digest: another layout of the folder is another question.
-_LAYOUT = "1"
+_LAYOUT = "2"
 _PLAN, _LOCK = "plan.json", ".lock"
 
 
@@ -56,7 +56,7 @@ class Staged:
 
 def question(*parts: object) -> str:
     """A digest of all that decides what rows the parts have."""
-    return hashlib.sha256("\n".join([_LAYOUT, *map(repr, parts)]).encode()).hexdigest()
+    return _digest_of("\n".join([_LAYOUT, *map(repr, parts)]))
 
 
 class Staging:
@@ -133,7 +133,8 @@ class Staging:
     def _write(self, name: str, what: dict[str, Any]) -> None:
         half = self._folder / f"{name}.half"
         with self._explained():
-            half.write_text(json.dumps(what), encoding="utf-8")
+            text = json.dumps(what)
+            half.write_text(f"{_digest_of(text)}\n{text}", encoding="utf-8")
             half.replace(self._folder / name)
 
     @contextmanager
@@ -215,12 +216,17 @@ def _left(folder: Path) -> bool:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """What a file says; nothing where there is none or it is torn."""
+    """What a file says; nothing where there is none or it is not as it was written."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        digest, _, text = file.read_text(encoding="utf-8").partition("\n")
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    found: dict[str, Any] = json.loads(text) if digest == _digest_of(text) else {}
+    return found
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(file: Path) -> str:

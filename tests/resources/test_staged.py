@@ -75,12 +75,27 @@ def without(folder: Path) -> None:
     (folder / "0.json").unlink()
 
 
-@pytest.mark.parametrize("harm", [shorter, changed, torn, without])
+def another_sum(folder: Path) -> None:
+    file = folder / "0.json"
+    file.write_text(file.read_text().replace('"k"', '"l"'))
+
+
+@pytest.mark.parametrize("harm", [shorter, changed, torn, without, another_sum])
 def test_a_part_that_is_not_whole_is_not_there(harm: object, tmp_path: Path) -> None:
     with staging(tmp_path / "one", "a", TABLE) as kept:
         keep(kept)
         assert kept.found(0) is not None
         harm(tmp_path / "one")  # type: ignore[operator]
+        assert kept.found(0) is None
+
+
+@pytest.mark.parametrize("cut", ["x", "6"])
+def test_a_plan_that_is_not_as_it_was_written_is_not_there(cut: str, tmp_path: Path) -> None:
+    with staging(tmp_path / "one", "a", TABLE) as kept:
+        keep(kept)
+        plan = tmp_path / "one" / "plan.json"
+        plan.write_text(plan.read_text().replace('["5"]', f'["{cut}"]'))
+        assert kept.cuts("k") is None
         assert kept.found(0) is None
 
 
