@@ -1,6 +1,7 @@
 """Dagster's example `quickstart_etl`: top stories of Hacker News, and the words in their titles.
 
-Rebuilt after https://github.com/dagster-io/dagster (Apache-2.0), examples/quickstart_etl: three assets in a row, a graph-backed one, and a schedule of all of them at midnight.
+Rebuilt after https://github.com/dagster-io/dagster (Apache-2.0), examples/quickstart_etl:
+three assets in a row, a graph-backed one, and a schedule of all of them at midnight.
 """
 
 import json

@@ -59,6 +59,81 @@ def next_run(dag, last):
     )
 
 
+def seconds(delta):
+    return delta.total_seconds() if delta is not None else None
+
+
+def uris(node):
+    """Of the Datasets or Assets in what was serialized, wherever they stand."""
+    if isinstance(node, dict):
+        own = [node["uri"]] if isinstance(node.get("uri"), str) else []
+        return sorted({*own, *(uri for one in node.values() for uri in uris(one))})
+    return sorted({uri for one in node for uri in uris(one)}) if isinstance(node, list) else []
+
+
+def groups(group, name=""):
+    """Task id → the group that shows it."""
+    found = {}
+    for child in group.children.values():
+        inside = hasattr(child, "children")
+        found.update(groups(child, child.group_id) if inside else {child.task_id: name})
+    return found
+
+
+def params(dag):
+    """All that the form of a run is made of."""
+    return {
+        name: {"default": one.value, "description": one.description, "schema": one.schema}
+        for name, one in dag.params.items()
+    }
+
+
+def task_document(task, group):
+    return {
+        "upstream": sorted(task.upstream_task_ids),
+        "queue": task.queue,
+        "pool": task.pool,
+        "priority": task.priority_weight,
+        "retries": task.retries,
+        "retry_delay": task.retry_delay.total_seconds(),
+        "backoff": bool(task.retry_exponential_backoff),
+        "max_retry_delay": seconds(task.max_retry_delay),
+        "timeout": seconds(task.execution_timeout),
+        "trigger_rule": getattr(task.trigger_rule, "value", task.trigger_rule),
+        "owner": task.owner,
+        "group": group,
+        "doc": task.doc_md,
+        "type": type(task).__name__,
+        "image": getattr(task, "image", None),
+        "docker_url": getattr(task, "docker_url", None),
+        "outlets": sorted(getattr(one, "uri", str(one)) for one in task.outlets or ()),
+        "command": getattr(task, "bash_command", None) or getattr(task, "command", None),
+    }
+
+
+def dag_document(name, dag):
+    when = serialized[name]["dag"].get("timetable") or {}
+    told = when.get("__var") or {}
+    group = groups(dag.task_group)
+    return {
+        "tags": list(dag.tags),
+        "start": dag.start_date.isoformat(),
+        "params": sorted(dag.params),
+        "form": params(dag),
+        "description": dag.description,
+        "doc": dag.doc_md,
+        "timetable": when.get("__type", "").rpartition(".")[2],
+        "cron": told.get("expression"),
+        "zone": told.get("timezone"),
+        "triggers": uris(told),
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "timeout": seconds(dag.dagrun_timeout),
+        "ticks": ticks(dag),
+        "tasks": {task.task_id: task_document(task, group[task.task_id]) for task in dag.tasks},
+    }
+
+
 _, own, _, _ = parse(sys.argv[1])
 bag, told, spent, serialized = parse(sys.argv[2])
 result = {
@@ -67,28 +142,6 @@ result = {
     "warnings": sorted(told - own),
     "cpu": spent,
     "serialized": serialized,
-    "dags": {
-        name: {
-            "tags": list(dag.tags),
-            "start": dag.start_date.isoformat(),
-            "params": sorted(dag.params),
-            "description": dag.description,
-            "ticks": ticks(dag),
-            "tasks": {
-                task.task_id: {
-                    "upstream": sorted(task.upstream_task_ids),
-                    "queue": task.queue,
-                    "pool": task.pool,
-                    "priority": task.priority_weight,
-                    "retries": task.retries,
-                    "retry_delay": task.retry_delay.total_seconds(),
-                    "owner": task.owner,
-                    "command": getattr(task, "bash_command", None),
-                }
-                for task in dag.tasks
-            },
-        }
-        for name, dag in bag.dags.items()
-    },
+    "dags": {name: dag_document(name, dag) for name, dag in bag.dags.items()},
 }
 print(json.dumps(result, default=str))
