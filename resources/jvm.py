@@ -11,6 +11,7 @@ with other jars, or other versions of one, share the machine.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import importlib.util
 import os
@@ -78,6 +79,7 @@ def java(where: str) -> Any:
             ) from None
         _started()["pid"] = os.getpid()
         atexit.register(_at_exit)
+        os.register_at_fork(after_in_child=_at_fork)
     if _started().get("pid", os.getpid()) != os.getpid():
         raise PermanentError(
             f"{where}: this process was forked off one in which Java runs, and Java does not "
@@ -96,6 +98,16 @@ def _at_exit() -> None:
     jpype = importlib.import_module("jpype")
     if _started().get("pid") == os.getpid():
         jpype.JClass("org.jpype.ref.JPypeReferenceQueue").getInstance().stop()
+
+
+def _at_fork() -> None:
+    """Let Python's garbage collector alone in a child, which has none of Java's threads.
+
+    JPype has it collect Java's garbage too once the process has grown: the child would wait for
+    ever, whatever it does.
+    """
+    collect = importlib.import_module("_jpype")._collect
+    gc.callbacks[:] = [one for one in gc.callbacks if one != collect]
 
 
 def _arrow_jar() -> Path | None:

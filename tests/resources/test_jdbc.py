@@ -8,7 +8,9 @@ of types) is tried as it is documented.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -786,6 +788,24 @@ def test_without_arrows_adapter_the_rows_come_by_jaydebeapi(
     with setting(server) as source, source.read(table({"id": "int32"}, "ONE")) as reading:
         assert reading.route == "JDBC, JayDeBeApi rows"
         assert [v for b in reading.batches for v in b["id"].to_pylist()] == [1]
+
+
+def test_a_forked_process_collects_its_garbage(server: H2Server, source: JdbcTables) -> None:
+    """JPype asks Java to do so too when the process has grown; there nobody answers any more."""
+    child = os.fork()
+    if child == 0:
+        grown = []
+        for _ in range(4):
+            grown.append(b"x" * (200 << 20))
+            gc.collect()
+        os._exit(0)
+    until = time.monotonic() + 120
+    while not (found := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < until:
+        time.sleep(0.05)
+    if not found[0]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert found == (child, 0)
 
 
 def test_a_forked_process_is_told_what_to_do(server: H2Server, source: JdbcTables) -> None:
