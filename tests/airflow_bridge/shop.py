@@ -40,16 +40,20 @@ class JsonTables(dg.ConfigurableIOManager):
 
     path: str
 
-    def _file(self, context: Any) -> Path:
-        parts = [*context.asset_key.path]
-        parts += [context.asset_partition_key] if context.has_asset_partitions else []
-        return Path(self.path, "__".join(parts).replace("|", "+") + ".json")
+    def _file(self, context: Any, partition: str) -> Path:
+        parts = context.asset_key.path if context.has_asset_key else context.get_identifier()
+        name = "__".join([*parts, partition] if partition else parts)
+        return Path(self.path, name.replace("|", "+") + ".json")
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        self._file(context).write_text(json.dumps(obj), encoding="utf-8")
+        partition = context.asset_partition_key if context.has_asset_partitions else ""
+        self._file(context, partition).write_text(json.dumps(obj), encoding="utf-8")
 
     def load_input(self, context: dg.InputContext) -> Any:
-        return json.loads(self._file(context).read_text(encoding="utf-8"))
+        keys = context.asset_partition_keys if context.has_asset_partitions else [""]
+        files = {key: self._file(context, key) for key in keys}
+        found = {key: json.loads(file.read_text()) for key, file in files.items() if file.exists()}
+        return found if len(keys) > 1 else found[keys[0]]
 
 
 # -- what the shop reads and does not make
@@ -87,7 +91,6 @@ def raw_orders(context: dg.AssetExecutionContext) -> list[dict[str, Any]]:
     partitions_def=DAYS,
     group_name="ingest",
     ins={"orders": dg.AssetIn(["raw", "orders"])},
-    backfill_policy=dg.BackfillPolicy.multi_run(7),
     check_specs=[
         dg.AssetCheckSpec("no_negative", asset="clean_orders", blocking=True),
         dg.AssetCheckSpec("many_rows", asset="clean_orders", description="Only a warning"),
@@ -107,12 +110,12 @@ def revenue(clean_orders: list[dict[str, Any]]) -> int:
     return sum(order["amount"] for order in clean_orders)
 
 
-@dg.asset_check(asset=revenue, blocking=True)
-def revenue_is_there(context: dg.AssetCheckExecutionContext, revenue: int) -> dg.AssetCheckResult:
+@dg.asset_check(asset=revenue, blocking=True, partitions_def=DAYS)
+def revenue_is_there(revenue: int) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=revenue > 0)
 
 
-@dg.asset_check(asset=revenue)
+@dg.asset_check(asset=revenue, partitions_def=DAYS)
 def revenue_is_plausible(revenue: int) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=revenue > 1000, severity=dg.AssetCheckSeverity.WARN)
 
@@ -121,6 +124,7 @@ def revenue_is_plausible(revenue: int) -> dg.AssetCheckResult:
     partitions_def=DAYS,
     group_name="finance",
     deps=[dg.AssetDep("balance", partition_mapping=DAY_BEFORE), revenue],
+    backfill_policy=dg.BackfillPolicy.multi_run(7),
 )
 def balance(context: dg.AssetExecutionContext) -> None:
     """Of the day before, and what came in: it depends on itself."""
@@ -130,10 +134,10 @@ def balance(context: dg.AssetExecutionContext) -> None:
     partitions_def=MONTHS,
     group_name="finance",
     ins={"days": dg.AssetIn("revenue", partition_mapping=dg.TimeWindowPartitionMapping())},
-    io_manager_key="nothing",
 )
-def monthly_revenue(days: Any) -> None:
+def monthly_revenue(days: dict[str, int]) -> int:
     """A month of days."""
+    return sum(days.values())
 
 
 @dg.asset(partitions_def=dg.MultiPartitionsDefinition({"country": COUNTRIES, "day": DAYS}))
@@ -382,7 +386,6 @@ defs = dg.Definitions(
     sensors=[after_revenue, tell_of_failures],
     resources={
         "io_manager": JsonTables(path=_path),
-        "nothing": dg.mem_io_manager,
         "shop": Folder(path=_path),
     },
 )

@@ -42,13 +42,18 @@ def ticks(dag):
     return found
 
 
+def start_of(dag):
+    """As the scheduler has it: of its tasks, where default_args have it."""
+    return min(one.start_date for one in [dag, *dag.tasks] if one.start_date)
+
+
 def next_run(dag, last):
     from airflow.timetables.base import DataInterval, TimeRestriction
     from pendulum import datetime, instance
 
     if AF >= (3, 0):
         dag = Serialization.from_dict(Serialization.to_dict(dag))
-    begin = instance(dag.start_date)  # as the scheduler has it
+    begin = instance(start_of(dag))
     restriction = TimeRestriction(earliest=begin, latest=None, catchup=True)
     if last is None and dag.timetable.__class__.__name__ == "CronDataIntervalTimetable":
         start = datetime(2025, 3, 1, tz="Asia/Seoul")
@@ -117,7 +122,7 @@ def dag_document(name, dag):
     group = groups(dag.task_group)
     return {
         "tags": list(dag.tags),
-        "start": dag.start_date.isoformat(),
+        "start": start_of(dag).isoformat(),
         "params": sorted(dag.params),
         "form": params(dag),
         "description": dag.description,
