@@ -104,8 +104,9 @@ class _Run:
         self._ended = True
 
     def told(self, seconds: float) -> Sequence[Check]:
+        ended = self._ended  # first: it may end between the two looks
         done = list(self._done)
-        if self._ended:
+        if ended:
             return done
         after = f" after {done[-1].name}" if done else ""
         found = f"no answer within {seconds:g} s{after}"

@@ -24,7 +24,9 @@ from tests.servers.sftp import SftpServer, running_sftp
 Server = TypeVar("Server")
 
 # How long an example takes says more of the machine, which is shared, than of the code.
-hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("shared")
 
 

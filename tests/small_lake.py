@@ -59,7 +59,7 @@ def make(
     def step(context):  # type: ignore[no-untyped-def]
         print(f"made {name} by hand", flush=True)
         if wish("slow") == name:
-            time.sleep(60)
+            time.sleep(600)
         if wish("stuck") == name:
             hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
         ones = list(context.partition_keys) if partitions else [""]

@@ -44,7 +44,7 @@ def run(variables: dict[str, str], command: str) -> subprocess.CompletedProcess[
         env=variables,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
 

@@ -419,9 +419,12 @@ def test_each_shipped_column_is_read_and_comes_of_something(asset: Asset) -> Non
 def test_the_widest_shipped_statement_takes_less_than_a_second() -> None:
     widest = _CATALOGUE["prep/payment_feature"]
     lineage_of(widest, _CATALOGUE)
-    start = time.perf_counter()
-    lineage_of(widest, _CATALOGUE)
-    assert time.perf_counter() - start < 1  # 0.04 s; sqlglot's own, column by column, 0.6
+    took = []
+    for _ in range(5):
+        start = time.process_time()
+        lineage_of(widest, _CATALOGUE)
+        took.append(time.process_time() - start)
+    assert min(took) < 1  # 0.04 s; sqlglot's own, column by column, 0.6
 
 
 @pytest.mark.parametrize("asset", SQL, ids=lambda asset: asset.key)

@@ -160,17 +160,41 @@ def test_killed_at_fifty_moments(
 # Servers that die -------------------------------------------------------------------------------
 
 
-def broken(store: HdfsStore, after: int, breakage: Callable[[], object]) -> str:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that starts again may take its time here: what it takes is the machine's."""
+    monkeypatch.setattr(hdfs, "_PAUSES", (*hdfs._PAUSES, *[1.0] * 60))
+
+
+def arriving(server: HdfsServer) -> set[tuple[Path, int]]:
+    """The blocks of which the DataNode has some bytes and not all."""
+    found = set()
+    for file in (server.folder / "data").rglob("rbw/blk_*"):
+        with suppress(FileNotFoundError):  # complete in between
+            if file.suffix != ".meta" and file.stat().st_size:
+                found.add((file, file.stat().st_ino))
+    return found
+
+
+def broken(server: HdfsServer, place: OnHdfs, after: int, breakage: Callable[[], object]) -> str:
     """Write over OLD, break something after so many row groups of three; what is told.
 
     0: after all, when the file is complete and hidden.
     """
+    store, before, until = place.store(), arriving(server), time.monotonic() + 60
+
+    def on_its_way() -> bool:  # of the first row group the writer has all itself
+        return hidden(place) != [] and (after == 1 or not arriving(server) <= before)
+
     with store.writer(DAY, NEW.schema) as writer:
 
         def work() -> None:
             for number, batch in enumerate(NEW.to_batches(131_072), 1):
                 writer.write(batch)
                 if number == after:
+                    while not on_its_way():
+                        assert time.monotonic() < until
+                        time.sleep(0.05)
                     time.sleep(0.3)  # what was written is on its way
                     breakage()
             writer.close()
@@ -183,9 +207,11 @@ def broken(store: HdfsStore, after: int, breakage: Callable[[], object]) -> str:
     return str(caught.value)
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_namenode_starts_again_in_mid_write(breakable_hdfs: HdfsServer) -> None:
     """What was on its way is an error, never a short file; the next try succeeds by itself."""
-    store = new_folder(breakable_hdfs).store()
+    place = new_folder(breakable_hdfs)
+    store = place.store()
     publish(store, DAY, OLD)
 
     def restart() -> None:
@@ -193,7 +219,7 @@ def test_the_namenode_starts_again_in_mid_write(breakable_hdfs: HdfsServer) -> N
         breakable_hdfs.restart_namenode(wait=False)
 
     for after in (1, 2, 3):
-        assert "took only part of" in broken(store, after, restart)
+        assert "took only part of" in broken(breakable_hdfs, place, after, restart)
         # It answers, but knows no DataNode for a second: that is waited for.
         publish(store, DAY, OLD)
         assert version(store) == 1
@@ -201,6 +227,7 @@ def test_the_namenode_starts_again_in_mid_write(breakable_hdfs: HdfsServer) -> N
     assert version(store) == 2
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_namenode_is_gone_between_upload_and_rename(breakable_hdfs: HdfsServer) -> None:
     """A short absence is waited for; the file that is complete is published then, once."""
     place = new_folder(breakable_hdfs)
@@ -222,9 +249,10 @@ def test_the_namenode_is_gone_between_upload_and_rename(breakable_hdfs: HdfsServ
 
 def test_no_namenode_any_more(breakable_hdfs: HdfsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hdfs, "_PAUSES", (0.1, 0.2))
-    store = new_folder(breakable_hdfs).store()
+    place = new_folder(breakable_hdfs)
+    store = place.store()
     publish(store, DAY, OLD)
-    said = broken(store, 0, breakable_hdfs.kill_namenode)
+    said = broken(breakable_hdfs, place, 0, breakable_hdfs.kill_namenode)
     assert f"no NameNode can be reached: {breakable_hdfs.url} refused the connection" in said
     assert [one.name for one in threading.enumerate() if one.name.startswith("upload")] == []
     breakable_hdfs.restart_namenode()
@@ -235,10 +263,11 @@ def test_a_datanode_is_lost_in_mid_write(
     breakable_hdfs: HdfsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hdfs, "_PAUSES", (0.1, 0.2))
-    store = new_folder(breakable_hdfs).store()
+    place = new_folder(breakable_hdfs)
+    store = place.store()
     publish(store, DAY, OLD)
     assert "the connection to the DataNode 127.0.0.1:" in broken(
-        store, 2, breakable_hdfs.kill_datanode
+        breakable_hdfs, place, 2, breakable_hdfs.kill_datanode
     )
     with pytest.raises(TransientError, match="DataNode"):
         store.read([DAY])
@@ -248,6 +277,7 @@ def test_a_datanode_is_lost_in_mid_write(
     assert version(store) == 2
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_datanode_starts_again_amid_a_reading(breakable_hdfs: HdfsServer) -> None:
     """The ranges that failed are asked for again: the reading goes on."""
     store = new_folder(breakable_hdfs).store()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -219,12 +220,19 @@ def test_a_transaction_over_two_days_is_in_both_or_in_none(
                     (200_000_000 + 2 * pairs, START),
                 )
 
+    def another() -> None:
+        before, until = pairs, time.monotonic() + 60
+        while pairs < before + 2:  # so that one of them is booked
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
     with sales_lake(postgres_server, tmp_path, month) as lake:
         thread = threading.Thread(target=book)
         thread.start()
         try:
             counts = []
             for _ in range(3):
+                another()
                 assert lake.run("raw/sales", first=DAYS[0], last=DAYS[-1]).success
                 found = lake.read("raw/sales", DAYS[0], DAYS[-1])
                 booked = found.filter(pc.equal(found["item_cd"], "PAIR"))

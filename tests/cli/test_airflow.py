@@ -21,7 +21,7 @@ def lake(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env={**rest, "LAKE_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

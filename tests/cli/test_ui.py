@@ -16,18 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 from lake_assets.cli.main import cli
+from tests.servers.postgres import free_port
 
 ROOT = Path(__file__).parents[2]
 QUERY = """{ workspaceOrError { ... on Workspace { locationEntries {
     name locationOrLoadError {
     __typename ... on RepositoryLocation { repositories { name } } } } } } }"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def ask(port: int) -> dict[str, object]:
@@ -36,7 +30,7 @@ def ask(port: int) -> dict[str, object]:
         json.dumps({"query": QUERY}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         found: dict[str, object] = json.load(answer)
         return found
 
@@ -60,7 +54,7 @@ def test_ui(tmp_path: Path) -> None:
     )
     try:
         answer = None
-        until = time.monotonic() + 90
+        until = time.monotonic() + 300
         while answer is None:
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < until
@@ -71,7 +65,7 @@ def test_ui(tmp_path: Path) -> None:
     finally:
         process.terminate()
         try:
-            out, _ = process.communicate(timeout=30)
+            out, _ = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, _ = process.communicate()

@@ -80,7 +80,7 @@ def folder(path: Path) -> Connection:
 
 def sftp(server: SftpServer, **other: Any) -> Connection:
     address = {"host": server.host, "port": server.port, "user": server.user}
-    options = {**server.options, "timeout": 5}
+    options = {**server.options, "timeout": 60}
     return Connection(kind="sftp", **{**address, "options": options, **other})
 
 

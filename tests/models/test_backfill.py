@@ -22,7 +22,7 @@ FAILS_ONCE = MODEL.replace(
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "LAKE_PIPELINES": str(folder / "pipelines")}
     return subprocess.run(
-        [LAKE, "run", *words], env=environ, capture_output=True, text=True, timeout=300, check=False
+        [LAKE, "run", *words], env=environ, capture_output=True, text=True, timeout=600, check=False
     )
 
 

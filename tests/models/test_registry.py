@@ -47,7 +47,7 @@ def test_first_use_by_several_processes_at_once(tmp_path: Path) -> None:
         )
         for number in (1, 2, 3)
     ]
-    said = [one.communicate(timeout=120)[1] for one in started]
+    said = [one.communicate(timeout=600)[1] for one in started]
     assert [one.returncode for one in started] == [0, 0, 0], said
     assert not [line for text in said for line in text.splitlines() if "mlflow" in line.lower()]
     import mlflow

@@ -412,9 +412,9 @@ def test_a_port_that_is_closed(tmp_path: Path) -> None:
 def test_a_server_that_never_answers(tmp_path: Path) -> None:
     kept = []
     with listening(kept.append) as port:
-        found = looked_at(tmp_path, postgres_at(port), seconds=2)
+        found = looked_at(tmp_path, postgres_at(port), seconds=6)
     assert found["port"].result == "ok"
-    assert found["time"].found == "no answer within 2 s after port, though the port is open"
+    assert found["time"].found == "no answer within 6 s after port, though the port is open"
     assert "another kind of server listens on this port" in found["time"].cure
     assert found["time"].cure.endswith("or give it longer: --timeout")
 
@@ -425,14 +425,14 @@ def test_one_that_hangs_does_not_hold_up_the_others(tmp_path: Path) -> None:
 
     def hangs() -> Iterator[Check]:
         yield ok("slow", "port", "open")
-        stop.wait(30)
+        stop.wait(300)
 
     def breaks() -> Iterator[Check]:
         yield ok("broken", "port", "open")
         raise RuntimeError(f"with {CANARY} in it")
 
     subjects = {"slow": hangs, "broken": breaks, "store": lambda: doctor_services.of_store(known)}
-    checks = examine(subjects, 1, secrets_of(known))
+    checks = examine(subjects, 6, secrets_of(known))
     stop.set()
     assert [(one.subject, one.name, one.result) for one in checks] == [
         ("slow", "port", "ok"),
@@ -449,7 +449,7 @@ def test_a_secret_in_a_drivers_words_is_hidden() -> None:
     def leaks() -> Iterator[Check]:
         yield ok("x", "login", f"connected with {CANARY}")
 
-    (check,) = examine({"x": leaks}, 5, [CANARY, ""])
+    (check,) = examine({"x": leaks}, 60, [CANARY, ""])
     assert check.found == "connected with ***"
 
 

@@ -297,7 +297,7 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[tuple[int, list
     """A port that notes the first bytes it is sent (of TLS what they say) and hangs up."""
     got: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
+        server.settimeout(60)
 
         def once() -> None:
             client, _ = server.accept()
@@ -311,7 +311,7 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[tuple[int, list
         thread = threading.Thread(target=once, daemon=True)
         thread.start()
         yield server.getsockname()[1], got
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.parametrize("encrypt", [True, False])

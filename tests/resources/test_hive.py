@@ -261,7 +261,7 @@ def test_why_there_is_no_session(
 
 
 def test_settings_of_hives_own_are_options(hive_server: HiveServer) -> None:
-    options = {"mapreduce.job.queuename": "lake", "timeout": 30}
+    options = {"mapreduce.job.queuename": "lake", "timeout": 120}
     with HiveConnection("hive", connection(hive_server, options=options)) as hive:
         assert hive.rows("SET mapreduce.job.queuename") == [("mapreduce.job.queuename=lake",)]
 
@@ -289,7 +289,7 @@ def answering(reply: bytes) -> Iterator[int]:
 
         def serve() -> None:
             with server.accept()[0] as client:
-                client.settimeout(5)
+                client.settimeout(60)
                 client.recv(1000)
                 client.sendall(reply)
 

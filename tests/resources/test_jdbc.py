@@ -835,7 +835,7 @@ def ended(*_):
 signal.signal(signal.SIGTERM, ended)
 jvm.java("here")
 print("ready", flush=True)
-time.sleep(30)
+time.sleep(600)
 """
 
 
@@ -847,7 +847,7 @@ def test_java_leaves_signals_to_python_and_ends_with_it() -> None:
         assert process.stdout.readline() == "ready\n"
         process.terminate()
         assert process.stdout.read() == "cleaned up\n"
-        assert process.wait(10) == 7
+        assert process.wait(120) == 7
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_killed_while_publishing(tmp_path: Path) -> None:
             assert seen[-1] == (1 if number <= rename else 2), names[number]
     assert seen.count(1) > 40
     assert seen.count(2) >= 3
-    assert littered > 40  # or the kills came too late to say anything
+    assert littered >= 40  # or the kills came too late to say anything
     publish(store, NEW)
     assert files(store) == ["part-0.parquet"]
     assert version(store) == 2

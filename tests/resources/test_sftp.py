@@ -389,7 +389,7 @@ def test_a_connection_cut_in_mid_stream_is_transient_and_the_next_one_works(
 
 
 _MEMORY = """
-import resource, sys
+import sys
 from resources.described import FileSource
 from tests.resources.test_sftp import connection, table
 from tests.servers.sftp import SftpServer
@@ -400,13 +400,14 @@ for path in sys.argv[3:]:
     what = table(FileSource(path=path, format="csv"), {"id": "int64", "s": "string"})
     with connect("sftp", connection(server)) as source, source.read(what) as reading:
         rows = sum(batch.num_rows for batch in reading.batches)
-    print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    print(rows, int(peak.split()[1]) // 1024)
 """
 
 
 def test_memory_does_not_grow_with_the_file(sftp_server: SftpServer, folder: Path) -> None:
     row = f"7,{'가나다' * 20}\n".encode()
-    sizes = {"small": 100_000, "large": 400_000}  # 18 and 74 MB
+    sizes = {"small": 300_000, "large": 1_500_000}  # 55 and 277 MB
     for name, rows in sizes.items():
         (folder / name).write_bytes(b"id,s\n" + row * rows)
     paths = [str(folder / name) for name in sizes]
@@ -416,8 +417,8 @@ def test_memory_does_not_grow_with_the_file(sftp_server: SftpServer, folder: Pat
     )
     (small, before), (large, after) = (map(int, line.split()) for line in done.stdout.splitlines())
     assert [small, large] == list(sizes.values())
-    # The most that the process ever held: 56 MB more of file, and what is measured is noise.
-    assert after - before < 20
+    # The most that the process ever held: 222 MB more of file are 20 MB more of what is read ahead.
+    assert after - before < 80
 
 
 def test_any_part_of_a_file_can_be_read(sftp_server: SftpServer, folder: Path) -> None:

@@ -379,7 +379,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         hdfs_split_upload(path, f"{tmp_path}/out", 100 << 20, files=FolderFiles())
-        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20  # of parts of 100 MiB
     finally:
         tracemalloc.stop()
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from resources import jvm
 from resources.settings import Connection
-from tests.servers.postgres import NoServer, free_port
+from tests.servers.postgres import PATIENCE, NoServer, free_port
 
 JAR = Path("/usr/share/java/h2.jar")
 DRIVER = "org.h2.Driver"
@@ -98,14 +98,15 @@ def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
     ]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    for _ in range(300):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         if process.poll() is not None:
             raise NoServer(f"H2 ended: {(folder / 'log').read_text()[-500:]}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return process
         time.sleep(0.1)
     process.kill()
-    raise NoServer("H2 did not answer within 30 s")
+    raise NoServer(f"H2 did not answer within {PATIENCE} s")
 
 
 @contextmanager

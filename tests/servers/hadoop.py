@@ -12,9 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -191,16 +189,6 @@ def server_folder(kind: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def server_port() -> int:
-    """A free port that no client's connection takes while its server is down for a moment: those
-    are from 32768 up."""
-    while True:
-        port = random.randrange(20_000, 32_768)
-        with contextlib.suppress(OSError), socket.socket() as listener:
-            listener.bind(("127.0.0.1", port))
-            return port
-
-
 def write_configuration(file: Path, properties: Mapping[str, object]) -> None:
     """A Hadoop configuration file."""
     lines = [
@@ -263,7 +251,7 @@ def read_line(process: subprocess.Popen[bytes], log: Path, seconds: float) -> st
     finally:
         watchdog.cancel()
     if not line:
-        process.wait(10)
+        process.wait(60)
         raise NoServer(f"the server ended ({process.returncode}): {log_end(log)}")
     return line
 
@@ -273,13 +261,13 @@ def log_end(log: Path) -> str:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server by closing its standard input; killed if that takes 10 s."""
+    """End a server by closing its standard input; killed if that takes a minute."""
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
     try:
-        process.wait(10)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(10)
+        process.wait(60)

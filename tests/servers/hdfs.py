@@ -24,12 +24,11 @@ from tests.servers.hadoop import (
     find_hadoop,
     read_line,
     server_folder,
-    server_port,
     start_java,
     stop,
     write_configuration,
 )
-from tests.servers.postgres import NoServer
+from tests.servers.postgres import NoServer, free_port
 from tests.servers.throttle import throttled
 
 Role = Literal["both", "namenode", "standby", "datanode"]
@@ -56,10 +55,10 @@ class HdfsServer:
     hadoop: Hadoop
     time_zone: str
     active: Role
-    namenode_port: int = field(default_factory=server_port)
-    rpc_port: int = field(default_factory=server_port)
-    datanode_port: int = field(default_factory=server_port)
-    standby_port: int = field(default_factory=server_port)
+    namenode_port: int = field(default_factory=free_port)
+    rpc_port: int = field(default_factory=free_port)
+    datanode_port: int = field(default_factory=free_port)
+    standby_port: int = field(default_factory=free_port)
     processes: dict[Role, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -149,7 +148,7 @@ class HdfsServer:
     def log(self, role: Role) -> Path:
         return self.folder / f"{role}.log"
 
-    def wait_until_writable(self, seconds: float = 60) -> None:
+    def wait_until_writable(self, seconds: float = 120) -> None:
         """Wait until a small file can be written and its length seen: a 201 proves nothing."""
         deadline = time.monotonic() + seconds
         url = self.standby_url if self.active == "standby" else self.url
@@ -174,7 +173,7 @@ class HdfsServer:
         if role not in self.processes:
             raise RuntimeError("both run in one process: start with `separate=True`")
         self.processes[role].kill()
-        self.processes[role].wait(10)
+        self.processes[role].wait(60)
 
     def _tell(self, *words: str) -> None:
         role = self.active
@@ -251,7 +250,7 @@ def _configure(server: HdfsServer, standby: bool, block_size: int, advertised: s
         f"dfs.ha.namenodes.{_PAIR}": "namenode,standby",
         "dfs.ha.namenode.id": "${lake.role}",
         f"dfs.namenode.rpc-address.{_PAIR}.namenode": f"127.0.0.1:{server.rpc_port}",
-        f"dfs.namenode.rpc-address.{_PAIR}.standby": f"127.0.0.1:{server_port()}",
+        f"dfs.namenode.rpc-address.{_PAIR}.standby": f"127.0.0.1:{free_port()}",
         f"dfs.namenode.http-address.{_PAIR}.namenode": namenode,
         f"dfs.namenode.http-address.{_PAIR}.standby": second,
         "dfs.namenode.shared.edits.dir": f"file://{server.folder}/shared",
@@ -266,9 +265,9 @@ def _configure(server: HdfsServer, standby: bool, block_size: int, advertised: s
             "dfs.namenode.name.dir": f"file://{server.folder}/name-${{lake.role}}",
             "dfs.datanode.data.dir": f"file://{server.folder}/data",
             "dfs.namenode.rpc-bind-host": "127.0.0.1",
-            "dfs.datanode.address": f"127.0.0.1:{server_port()}",
+            "dfs.datanode.address": f"127.0.0.1:{free_port()}",
             "dfs.datanode.http.address": f"127.0.0.1:{server.datanode_port}",
-            "dfs.datanode.ipc.address": f"127.0.0.1:{server_port()}",
+            "dfs.datanode.ipc.address": f"127.0.0.1:{free_port()}",
             "dfs.datanode.hostname": advertised,
             "dfs.replication": 1,
             "dfs.blocksize": block_size,

@@ -21,13 +21,12 @@ from tests.servers.hadoop import (
     find_hadoop,
     log_end,
     server_folder,
-    server_port,
     start_java,
     stop,
     write_configuration,
 )
 from tests.servers.hdfs import GROUPS, HdfsServer
-from tests.servers.postgres import NoServer
+from tests.servers.postgres import NoServer, free_port
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def running_hive(
     hdfs.make_folder(warehouse, user)
     hdfs.make_folder("/tmp/hive", user, "733")
     with server_folder("hive") as folder:
-        server = HiveServer(hdfs, server_port(), user, time_zone, folder / "hive.log")
+        server = HiveServer(hdfs, free_port(), user, time_zone, folder / "hive.log")
         _configure(folder, hadoop, server, warehouse)
         classpath = ":".join([f"{folder}/", f"{hadoop.classes}/", *hadoop.hive_classpath()])
         process = start_java(

@@ -22,7 +22,7 @@ from typing import Any
 import pymysql
 
 from tests.servers.authority import Certificate
-from tests.servers.postgres import NoServer, free_port
+from tests.servers.postgres import PATIENCE, NoServer, free_port
 
 _SETTINGS = (
     "--bind-address=127.0.0.1",
@@ -90,7 +90,8 @@ def _started(folder: Path, port: int, settings: tuple[str, ...]) -> subprocess.P
     ]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    for _ in range(300):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         if process.poll() is not None:
             raise NoServer(f"mariadbd ended: {(folder / 'log').read_text()[-500:]}")
         with contextlib.suppress(pymysql.Error):
@@ -98,7 +99,7 @@ def _started(folder: Path, port: int, settings: tuple[str, ...]) -> subprocess.P
             return process
         time.sleep(0.1)
     process.kill()
-    raise NoServer("mariadbd did not answer within 30 s")
+    raise NoServer(f"mariadbd did not answer within {PATIENCE} s")
 
 
 def _tls(folder: Path, certificate: Certificate | None) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers.postgres import free_port
+
 #: Seconds until it answers: 11 here, more where several tests start servers.
 _PATIENCE = 120.0
 
@@ -25,9 +26,7 @@ _PATIENCE = 120.0
 def running_mlflow(folder: Path) -> Iterator[str]:
     """A server over `folder`; its address. Artifacts go through it, as on a server elsewhere."""
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--workers", "1"]
     words += ["--artifacts-destination", str(folder / "artifacts"), "--port", str(port)]
     # Without it the server starts a queue for evaluation jobs, which takes half a minute.

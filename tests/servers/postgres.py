@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -50,6 +51,10 @@ local all all trust
 host all postgres 127.0.0.1/32 trust
 host all all 127.0.0.1/32 scram-sha-256
 """
+
+
+#: Seconds that a server has to start, where the machine is busy.
+PATIENCE = 120
 
 
 class NoServer(RuntimeError):
@@ -120,10 +125,13 @@ def find_programs() -> Path:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A free port that no client's connection takes before its server listens, or while that is
+    down for a moment: those are from 32768 up."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_768)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def _unprivileged() -> tuple[list[str], int | None]:
@@ -184,7 +192,7 @@ def running_postgres(certificate: Certificate | None = None) -> Iterator[Postgre
 
         def stop() -> None:
             processes[-1].send_signal(signal.SIGQUIT)  # at once; nothing is worth a checkpoint
-            processes[-1].wait(30)
+            processes[-1].wait(120)
 
         def restart() -> None:
             stop()
@@ -213,7 +221,7 @@ def _tls(data: Path, certificate: Certificate | None, uid: int | None) -> list[t
 
 
 def _wait(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             server.connect().close()

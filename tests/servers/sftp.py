@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.postgres import NoServer, free_port
+from tests.servers.postgres import PATIENCE, NoServer, free_port
 
 _CONFIG = """\
 Port {port}
@@ -77,14 +77,15 @@ def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
     command = ["setpriv", "--pdeathsig", "KILL", "/usr/sbin/sshd", "-D", "-e", "-f"]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([*command, str(folder / "sshd_config")], stderr=log)
-    for _ in range(100):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         if process.poll() is not None:
             raise NoServer(f"sshd ended: {(folder / 'log').read_text()[-500:]}")
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), 1).close()
             return process
         time.sleep(0.05)
-    raise NoServer("sshd did not answer within 5 s")
+    raise NoServer(f"sshd did not answer within {PATIENCE} s")
 
 
 @contextmanager

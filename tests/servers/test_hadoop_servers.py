@@ -85,8 +85,8 @@ def test_over_a_slow_wire() -> None:
         began = time.monotonic()
         assert get(hdfs, "/data/lake/slow") == content
         read = time.monotonic() - began
-    assert 0.95 < written < 10
-    assert 0.95 < read < 10
+    assert written > 0.95
+    assert read > 0.95
 
 
 def test_of_a_pair_one_answers(hdfs_pair: HdfsServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,7 +172,7 @@ def test_splits_end_in_any_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) ->
     def late(self: Staging, number: int, *args: Any) -> Any:
         if number == 0:
             while len([one for one in left(work) if one.endswith(".json")]) < 5:
-                pass
+                time.sleep(0.01)
         return keep(self, number, *args)
 
     monkeypatch.setattr(Staging, "keep", late)
@@ -183,9 +184,13 @@ def test_splits_end_in_any_order(lake: Lake, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_mistake_ends_all_and_keeps_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     work = lake.work("split", **source(splits={"column": "k", "count": 8}))
 
+    begun = threading.Event()
+
     def wrong(reader: Any, cursor: Any, statement: str) -> None:
         if "< 125" in statement:
+            begun.set()
             raise PermanentError("t: a value does not fit")
+        begun.wait(20)
         time.sleep(0.3)  # the others are at it when it happens
 
     seen = witness(monkeypatch, wrong)
@@ -199,8 +204,6 @@ def test_nobody_reads_on_when_the_run_is_stopped(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is complete stays; no thread is left."""
-    import threading
-
     from lake_assets.materialise import materialise
 
     work = lake.work("split", **source(splits={"column": "k", "count": 4}))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 import yaml
 
 from resources.settings import SHIPPED
+from tests.servers.postgres import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 LAKE = str(Path(sys.executable).with_name("lake"))
@@ -83,13 +83,6 @@ class Ui:
         assert "errors" not in document, document["errors"]
         data: dict[str, Any] = document["data"]
         return data
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
