@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from airflow_bridge.location import Location
+    from airflow_bridge.ticks import Asker
 
 #: What of a DAG run becomes tags `airflow/…` of its Dagster runs.
 ORIGIN = ("dag_id", "run_id", "task_id", "try_number", "user", "log_url")
@@ -32,12 +33,15 @@ ORIGIN = ("dag_id", "run_id", "task_id", "try_number", "user", "log_url")
 class Task:
     """What a task calls: the first one of a DAG run gives `tick`, the others assets and `meaning`.
 
-    `tick`, `meaning` and `origin` are JSON, as the DAG file passes it.
+    A job of ops has no assets. `condition` is the asset whose automation condition the DAG is.
+    `tick`, `updates`, `meaning` and `origin` are JSON, as the DAG file passes it.
     """
 
     job: str
     schedule: str | None = None
+    condition: str | None = None
     tick: str | None = None
+    updates: str = "{}"
     assets: Sequence[str] = ()
     meaning: str | None = None
     origin: str = "{}"
@@ -92,8 +96,8 @@ def _carry_out(
     open_instance: Callable[[], AbstractContextManager[dg.DagsterInstance]],
     codes: Mapping[str, int],
 ) -> tuple[int, dict[str, Any]]:
-    if (task.tick is None) == (task.meaning is None) or bool(task.assets) != bool(task.meaning):
-        raise UsageError("A task gives either --tick, or --meaning with at least one --asset.")
+    if (task.tick is None) == (task.meaning is None) or (task.assets and not task.meaning):
+        raise UsageError("A task gives either --tick, or --meaning and its assets with --asset.")
     if task.tick is not None:
         return _mean(location, task, _json("--tick", task.tick), open_instance)
     from airflow_bridge.materialise import materialise
@@ -123,16 +127,11 @@ def _mean(
     from airflow_bridge.ticks import Asked, meaning
 
     repository = location.load()
-    names = [one.name for one in repository.schedule_defs]
-    if task.job not in repository.job_names or task.schedule not in (None, *names):
-        raise UsageError(
-            f"{location.module} has no job {task.job!r} or no schedule {task.schedule!r}: it is "
-            "not what this DAG was exported from. Export the DAG files again."
-        )
-    schedule = repository.get_schedule_def(task.schedule) if task.schedule else None
-    asking = Asked(asked["time"], asked.get("conf") or {}, asked.get("params") or {})
+    asker = _asker(location, repository, task)
+    updates = _json("--updates", task.updates)
+    asking = Asked(asked["time"], asked.get("conf") or {}, asked.get("params") or {}, updates)
     with open_instance() as instance:
-        found = meaning(repository, repository.get_job(task.job), schedule, asking, instance)
+        found = meaning(repository, asker, asking, instance)
     if found.tick:
         say(f"Airflow gave {asking.wish('tick') or asking.time}; the tick is {found.tick}.")
     if found.skip is not None:
@@ -140,6 +139,35 @@ def _mean(
         return SKIPPED, found.document()
     say(f"Partitions: {found.shown or 'none, the assets have none'}.")
     return 0, found.document()
+
+
+def _asker(location: Location, repository: dg.RepositoryDefinition, task: Task) -> Asker:
+    """What the DAG is of, in the graph as it is now."""
+    import dagster as dg
+
+    from airflow_bridge.automation import automation
+    from airflow_bridge.location import job_of_condition
+    from airflow_bridge.ticks import Asker
+
+    names = [one.name for one in repository.schedule_defs]
+    if task.job not in repository.job_names or task.schedule not in (None, *names):
+        raise UsageError(
+            f"{location.module} has no job {task.job!r} or no schedule {task.schedule!r}: it is "
+            "not what this DAG was exported from. Export the DAG files again."
+        )
+    if task.condition is None:
+        schedule = repository.get_schedule_def(task.schedule) if task.schedule else None
+        return Asker(repository.get_job(task.job), schedule)
+    key = dg.AssetKey.from_user_string(task.condition)
+    condition = repository.asset_graph.has(key) and repository.asset_graph.get(key)
+    asked = condition and condition.automation_condition
+    when = automation(asked) if asked else None
+    if when is None:
+        raise UsageError(
+            f"{location.module} has no asset {task.condition!r} whose automation condition is "
+            "exported: it is not what this DAG was exported from. Export the DAG files again."
+        )
+    return Asker(job_of_condition(repository, key), automation=when)
 
 
 def _json(name: str, text: str) -> dict[str, Any]:

@@ -17,8 +17,19 @@ _WORDS = {
     "timezone": "time zone",
     "start_date": "start date",
     "airflow": "least Airflow",
+    "triggers": "assets whose updates begin a run",
+    "begins": "DAGs that a run begins before Airflow 2.4",
     "messages": "who is told",
+    "docker": "container of the first task",
     "command": "command of the tasks",
+}
+
+_TASK_WORDS = {
+    "assets": "assets",
+    "after": "waits for",
+    "group": "group",
+    "docker": "container",
+    "outlets": "updates",
 }
 
 _LONGEST = 80
@@ -82,7 +93,7 @@ def _tasks(pipeline: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _task(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for name, word in (("assets", "assets"), ("after", "waits for"), ("group", "group")):
+    for name, word in _TASK_WORDS.items():
         yield from _one(where + word, old.get(name), new.get(name))
     yield from _each(where, old["task"], new["task"])
 

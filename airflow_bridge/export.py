@@ -1,7 +1,7 @@
 """DAGs as files: the text of each, written whole or not at all, and how a folder differs from it.
 
-Here: literals, the header, writing, checking and pruning. Not here: what is exported (`graph.py`)
-and the code in the files (`prelude.py`, copied as it is).
+Here: writing, checking and pruning a folder. Not here: what is exported (`graph.py`), and the text
+of a file (`dag_file.py`).
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from airflow_bridge.dag_file import Origin, dag_file, neighbours
 from airflow_bridge.drift import differences, gone_tasks
 from airflow_bridge.errors import UsageError
-from airflow_bridge.graph import LONGEST_ID, Dag, Refusal, Refused, Task, read_graph
+from airflow_bridge.graph import read_graph
 from airflow_bridge.location import Location
-from airflow_bridge.metadata import PARAM_TYPES
+from airflow_bridge.record import Graph
+from airflow_bridge.refusals import Refusal, Refused
+from airflow_bridge.tasks import LONGEST_ID
 
 if TYPE_CHECKING:
     import dagster as dg
 
-#: The first line of each file: whether it is one of ours, of which code location, and how prefixed.
-_MARK = "# airflow-bridge {version}: {module}, location {location}{prefix}. Generated; do not edit."
+#: The first line of each file, as `dag_file.MARK` has it.
 _MARKED = re.compile(
     r"# airflow-bridge \S+: (\S+), location (.+?)(?:, prefix ([\w.-]+))?\. Generated; do not edit\."
 )
@@ -35,12 +35,6 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,50}")
 
 #: A DAG that lost tasks and goes on under a new id, so that the old one's history stays to be seen.
 _VERSION = re.compile(r"(.+)__v([0-9]{1,4})")
-
-_WIDE = 100
-
-#: Seconds; where the wait between tries grows, it grows to this.
-LONGEST_DELAY = 3600
-
 
 Removed: TypeAlias = Literal["refuse", "allow", "version"]
 
@@ -56,7 +50,8 @@ class Wish:
 
     `skip`: what cannot be exported is left out and told, else nothing is written. A DAG that would
     lose tasks is refused, unless `removed` says "allow", or "version": then it goes on under a new
-    id. `prefix` begins each id, for a trial beside the DAGs of the same names.
+    id. `prefix` begins each id, for a trial beside the DAGs of the same names. `granularity` is
+    what a task is where a job does not say, `url` where the Dagster UI is.
     """
 
     folder: Path
@@ -68,6 +63,8 @@ class Wish:
     skip: bool = False
     removed: Removed = "refuse"
     prefix: str = ""
+    granularity: str = "asset"
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +153,14 @@ def _refused(losing: Sequence[Change]) -> UsageError:
     )
 
 
+def graph(location: Location, everything: bool, granularity: str, skip: bool) -> Graph:
+    """What would be exported, before any prefix or version of a folder."""
+    found, refusals = read_graph(location.load(), everything, granularity)
+    if refusals and not skip:
+        raise Refused(refusals)
+    return found
+
+
 def render(location: Location, wish: Wish) -> dict[str, str]:
     """File name → text, of every DAG; the same graph gives the same bytes in the same folder."""
     return dict(_render(location.load(), location, wish, _versions(location, wish)).files)
@@ -167,22 +172,24 @@ def _render(
     wish: Wish,
     versions: Mapping[str, int],
 ) -> _Rendered:
-    found, refusals = read_graph(repository, wish.everything)
-    ids = [wish.prefix + dag.dag_id for dag in found]
+    found, refusals = read_graph(repository, wish.everything, wish.granularity)
+    ids = [wish.prefix + dag.dag_id for dag in found.dags]
     dags = [
-        replace(dag, dag_id=_id(one, versions, ids)) for dag, one in zip(found, ids, strict=True)
+        replace(dag, dag_id=_id(one, versions, ids))
+        for dag, one in zip(found.dags, ids, strict=True)
     ]
     long = [dag for dag in dags if len(dag.dag_id) > LONGEST_ID]
     cure = "Shorten the prefix"
     refusals += [Refusal(f"DAG {dag.dag_id}", "its id is too long", cure) for dag in long]
     if refusals and not wish.skip:
         raise Refused(refusals)
-    made_by = {asset: dag.dag_id for dag in dags for task in dag.tasks for asset in task.assets}
-    prelude = Path(__file__).with_name("prelude.py").read_text(encoding="utf-8")
-    kept = [(base, dag) for base, dag in zip(ids, dags, strict=True) if dag not in long]
+    bases = {dag.dag_id: base for base, dag in zip(ids, dags, strict=True)}
+    kept = Graph(tuple(dag for dag in dags if dag not in long))
+    origin = Origin(location, wish.command, wish.remake, wish.prefix, wish.url.rstrip("/"))
+    near = neighbours(kept)
     return _Rendered(
-        {f"{dag.dag_id}.py": _file(location, wish, dag, made_by, prelude) for _, dag in kept},
-        {f"{dag.dag_id}.py": base for base, dag in kept},
+        {f"{dag.dag_id}.py": dag_file(origin, dag, near) for dag in kept.dags},
+        {f"{dag.dag_id}.py": bases[dag.dag_id] for dag in kept.dags},
         refusals,
     )
 
@@ -261,169 +268,3 @@ def _carry_out(folder: Path, change: Change, files: Mapping[str, str]) -> None:
             os.replace(hidden, path)  # noqa: PTH105 (the atomic one)
         finally:
             hidden.unlink(missing_ok=True)
-
-
-# -- the text of a file
-
-
-def _file(
-    location: Location, wish: Wish, dag: Dag, made_by: Mapping[str, str], prelude: str
-) -> str:
-    mark = _MARK.format(
-        version=version("airflow-bridge"),
-        module=location.module,
-        location=location.name,
-        prefix=wish.prefix and f", prefix {wish.prefix}",
-    )
-    remake = f"# Written again by: {wish.remake}"
-    spec = literal(_spec(location, wish, dag, made_by))
-    return f"{mark}\n{remake}\nPIPELINE = {spec}\n\n{prelude}"
-
-
-def _spec(location: Location, wish: Wish, dag: Dag, made_by: Mapping[str, str]) -> dict[str, Any]:
-    """All that a file holds of its pipeline; the prelude makes the DAG of it."""
-    shared, own = _arguments(dag)
-    tasks = [
-        {
-            "assets": list(task.assets),
-            "after": list(task.after),
-            **({"group": task.group} if task.group else {}),
-            "task": {"task_id": task.task_id, **mine, "doc_md": task.title},
-        }
-        for task, mine in zip(dag.tasks, own, strict=True)
-    ]
-    return {
-        "title": dag.title,
-        "schedule": dag.cron,
-        "timezone": dag.zone,
-        "start_date": dag.start,
-        **({} if dag.least == "2.2" else {"airflow": dag.least}),
-        "dag": {
-            "dag_id": dag.dag_id,
-            "description": dag.description or dag.title,
-            "tags": list(dag.hints.tags or ()),
-            "catchup": False,
-            "max_active_runs": 1,
-            "doc_md": _document(dag, made_by),
-        },
-        "default_args": {"owner": dag.owner, **shared},
-        "params": _params(dag),
-        "messages": list(dag.hints.messages or ()),
-        "command": _command(location, wish, dag),
-        "tasks": tasks,
-    }
-
-
-def _command(location: Location, wish: Wish, dag: Dag) -> str:
-    words = ["run", "--module", location.module]
-    if location.attribute != "defs":
-        words += ["--attribute", location.attribute]
-    words += ["--location", location.name, "--job", dag.job]
-    words += ["--schedule", dag.schedule] if dag.schedule else []
-    return f"{wish.command} {shlex.join(words)}"
-
-
-def _task_arguments(task: Task) -> dict[str, Any]:
-    """Where and how often a task runs, in Airflow's words."""
-    hints = task.hints
-    told = {
-        "queue": hints.queue,
-        "priority_weight": hints.priority,
-        "retries": hints.retries,
-        "retry_delay": task.retry_delay,
-        "retry_exponential_backoff": task.backoff,
-        "max_retry_delay": max(LONGEST_DELAY, task.retry_delay) if task.backoff else None,
-    }
-    return {name: value for name, value in told.items() if value is not None}
-
-
-def _arguments(dag: Dag) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What all tasks are told, as the first one has it (`tick` too), and where others differ.
-
-    A pool belongs to the task that has it: resolving a tick takes nothing from a source system.
-    """
-    every = [_task_arguments(task) for task in dag.tasks]
-    shared = {name: value for name, value in every[0].items() if all(name in one for one in every)}
-    own = [
-        {name: value for name, value in one.items() if shared.get(name) != value} for one in every
-    ]
-    for mine, task in zip(own, dag.tasks, strict=True):
-        if task.hints.pool:
-            mine["pool"] = task.hints.pool
-    return shared, own
-
-
-def _params(dag: Dag) -> dict[str, Any]:
-    """The form of a manual run: the partitions to make, and the parameters of the pipeline."""
-    found: dict[str, Any] = {}
-    if dag.partitions:
-        like = f", such as {dag.partitions.example}" if dag.partitions.example else ""
-        empty = "; empty: that of the tick" if dag.cron or dag.partitions.in_time else ""
-        helps = {"partition": f"one partition{like}{empty}"}
-        if dag.partitions.in_time:
-            helps["from"] = f"of a range: the first partition{like}"
-            helps["to"] = "of a range: the last partition"
-        for name, text in helps.items():
-            found[name] = {"default": None, "type": ["null", "string"], "description": text}
-    for name, param in (dag.hints.params or {}).items():
-        found[name] = {"default": param["default"], **PARAM_TYPES[param["type"]]}
-        if param.get("help"):
-            found[name]["description"] = param["help"]
-    return found
-
-
-def _document(dag: Dag, made_by: Mapping[str, str]) -> str:
-    """What Airflow shows of a DAG, in Markdown."""
-    lines = [f"### {dag.title}", "", f"Owner: {dag.owner}", ""]
-    if dag.description not in ("", dag.title):
-        lines[2:2] = [dag.description, ""]
-    lines += ["| asset | | made from |", "|---|---|---|"]
-    inside = {asset for task in dag.tasks for asset in task.assets}
-    upstream: set[str] = set()
-    for task in dag.tasks:
-        upstream |= {made_by[one] for one in task.inputs if one in made_by and one not in inside}
-        cells = (", ".join(task.assets), task.title, ", ".join(task.inputs))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    if upstream:
-        lines += ["", f"Reads what these DAGs make: {', '.join(sorted(upstream))}"]
-    return "\n".join(lines) + "\n"
-
-
-# -- literals
-
-
-def literal(value: Any, indent: int = 0, before: int = 0) -> str:
-    """A Python literal that is pleasant to read: short things on one line, texts line by line.
-
-    `before` characters stand before it on its line.
-
-    >>> literal({"a": [1, 2]})
-    '{"a": [1, 2]}'
-    """
-    flat = _flat(value)
-    if indent + before + len(flat) < _WIDE and "\\n" not in flat:
-        return flat
-    inner, end = " " * (indent + 4), "\n" + " " * indent
-    if isinstance(value, dict) and value:
-        names = {name: f"{_flat(name)}: " for name in value}
-        items = (told + literal(value[name], indent + 4, len(told)) for name, told in names.items())
-        return "{\n" + "".join(f"{inner}{item},\n" for item in items) + " " * indent + "}"
-    if isinstance(value, list) and value:
-        items = (literal(one, indent + 4) for one in value)
-        return "[\n" + "".join(f"{inner}{item},\n" for item in items) + " " * indent + "]"
-    if isinstance(value, str) and "\n" in value:
-        lines = (f"{inner}{_flat(line)}" for line in value.splitlines(keepends=True))
-        return "(\n" + "\n".join(lines) + end + ")"
-    return flat
-
-
-def _flat(value: Any) -> str:
-    """`repr`, with double quotes around texts where that needs no escape."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flat(one)}: {_flat(its)}" for one, its in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flat, value)) + "]"
-    told = repr(value)
-    if isinstance(value, str) and told.startswith("'") and '"' not in told and "\\'" not in told:
-        return f'"{told[1:-1]}"'
-    return told

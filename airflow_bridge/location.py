@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.assets.graph.asset_graph import AssetNode
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.execution.plan.plan import ExecutionPlan
@@ -48,6 +49,20 @@ class Location:
         definitions = getattr(importlib.import_module(self.module), self.attribute)
         repository: dg.RepositoryDefinition = definitions.get_repository_def()
         return repository
+
+
+def one_op(nodes: Iterable[AssetNode]) -> dg.OpDefinition | None:
+    """The one op that makes all of `nodes`, whose tries are the task's; several have their own."""
+    made_by = {id(node.assets_def.node_def): node.assets_def.node_def for node in nodes}
+    found = made_by.popitem()[1]
+    return found if isinstance(found, dg.OpDefinition) and not made_by else None
+
+
+def job_of_condition(repository: dg.RepositoryDefinition, key: dg.AssetKey) -> dg.JobDefinition:
+    """What an automation condition runs: the asset, with those that only run together with it."""
+    (name,) = repository.get_implicit_asset_job_names()
+    keys = repository.asset_graph.get(key).execution_set_asset_keys
+    return repository.get_job(name).get_subset(asset_selection=set(keys))
 
 
 def partition_tags(

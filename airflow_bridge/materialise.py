@@ -24,14 +24,13 @@ from dagster._core.execution.plan.execute_plan import inner_plan_execution_itera
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.base import Executor
-from dagster._core.executor.init import InitExecutorContext
 from dagster._core.log_manager import LOG_RECORD_EVENT_ATTR, LOG_RECORD_METADATA_ATTR
 from dagster._core.utils import coerce_valid_log_level
 from dagster._loggers import colored_console_logger
 from dagster_shared.error import SerializableErrorInfo
 
 from airflow_bridge.errors import FAILED, NOT_YET, PERMANENT, UsageError
-from airflow_bridge.location import LoadedJob, Location, create_run, partition_tags
+from airflow_bridge.location import LoadedJob, Location, create_run, one_op, partition_tags
 from airflow_bridge.locks import claimed
 from airflow_bridge.metadata import PREFIX, read_hints
 from airflow_bridge.stop import Stop, process_tag, stoppable
@@ -92,26 +91,31 @@ def materialise(
     origin: Mapping[str, str],
     codes: Codes,
 ) -> Result:
-    """Materialise `assets` of a job as `meaning` says. Each chunk of partitions is a run.
+    """Materialise `assets` of a job, or run one of ops, as `meaning` says.
 
-    A chunk that failed leaves the others to be tried, as each partition stands for itself.
+    Each chunk of partitions is a run. A chunk that failed leaves the others to be tried, as each
+    partition stands for itself.
     """
     repository = location.load()
     keys = {dg.AssetKey.from_user_string(asset) for asset in assets}
     job = _cut(repository, job_name, keys)
+    executor = _executor(repository, keys)
     result = Result(meaning.shown)
     tags = {**process_tag(), **{PREFIX + name: text for name, text in origin.items() if text}}
     with stoppable(instance) as stop:
         for request in meaning.requests:
             if request.assets is not None and not set(assets) & set(request.assets):
                 continue
-            for first, last in _chunks(repository, keys, request):
+            for first, last in _chunks(repository, job, keys, request):
                 stop.check()
                 partitions = _keys(job, first, last)
-                with claimed(instance, sorted(assets), partitions, tags, say):
+                with claimed(instance, sorted(assets) or [job_name], partitions, tags, say):
                     one = Request(first, last, request.config, request.tags)
                     config = _config(job, one, meaning.params)
-                    _run(instance, location, job, keys, one, config, tags, stop, result, codes)
+                    _run(
+                        instance, location, job.with_executor_def(executor), keys, one, config,
+                        tags, stop, result, codes,
+                    )  # fmt: skip
     return result
 
 
@@ -121,6 +125,8 @@ def _cut(
     if job_name not in repository.job_names:
         raise UsageError(f"There is no job {job_name!r} in {', '.join(repository.job_names)}.")
     job = repository.get_job(job_name)
+    if not keys:
+        return job
     unknown = keys - set(job.asset_layer.selected_asset_keys)
     if unknown:
         names = ", ".join(sorted(key.to_user_string() for key in unknown))
@@ -136,23 +142,26 @@ def _keys(job: dg.JobDefinition, first: str, last: str) -> list[str]:
 
 
 def _chunks(
-    repository: dg.RepositoryDefinition, keys: set[dg.AssetKey], request: Request
+    repository: dg.RepositoryDefinition,
+    job: dg.JobDefinition,
+    keys: set[dg.AssetKey],
+    request: Request,
 ) -> Iterator[tuple[str, str]]:
-    """The partitions of `request`, cut as the assets' backfill policies have it."""
-    nodes = [repository.asset_graph.get(key) for key in keys]
-    partitioned = [node for node in nodes if node.partitions_def is not None]
-    if not request.first or not partitioned:
+    """The partitions of `request`, cut as the assets' backfill policies have it; ops take one."""
+    partitioned = [
+        node
+        for node in (repository.asset_graph.get(key) for key in keys)
+        if node.partitions_def is not None
+    ]
+    if not request.first or (keys and not partitioned):
         yield "", ""
         return
     if request.first == request.last:
         yield request.first, request.first
         return
-    partitions = partitioned[0].partitions_def
-    assert partitions is not None
-    asked = dg.PartitionKeyRange(request.first, request.last)
-    every = list(partitions.get_partition_keys_in_range(asked))
+    every = _keys(job, request.first, request.last)
     policies = [node.backfill_policy for node in partitioned]
-    sizes = [policy.max_partitions_per_run if policy else 1 for policy in policies]
+    sizes = [policy.max_partitions_per_run if policy else 1 for policy in policies] or [1]
     size = min((one for one in sizes if one), default=len(every))
     for begin in range(0, len(every), size):
         chunk = every[begin : begin + size]
@@ -202,11 +211,11 @@ def _run(
     run = create_run(instance, location, job, keys, execution, all_tags, config)
     stop.run = run
     result.runs.append(run.run_id)
-    names = ", ".join(sorted(key.to_user_string() for key in keys))
+    names = ", ".join(sorted(key.to_user_string() for key in keys)) or job.name
     say(f"{names} {request.shown}: Dagster run {run.run_id}")
     started = time.perf_counter()
     before = len(result.failures)
-    loaded = LoadedJob(_aloud(job).with_executor_def(_unpooled))
+    loaded = LoadedJob(_aloud(job))
     for event in execute_run_iterator(loaded, _logging(run), instance):
         if event.is_step_failure:
             stop.cancel_if_told(event)
@@ -307,19 +316,27 @@ class _Line(logging.Formatter):
 # -- the executor
 
 
-@dg.executor(name="in_process")
-def _unpooled(_context: InitExecutorContext) -> Executor:
-    """Steps in this process: tried once, as Airflow retries; no pool claimed, as Airflow's is.
-
-    A slot claimed by a worker that is killed would stay claimed.
-    """
-    return _Unpooled()
+def _executor(repository: dg.RepositoryDefinition, keys: set[dg.AssetKey]) -> dg.ExecutorDefinition:
+    """One op is tried once, as its policy is the task's; several are tried as Dagster has it."""
+    op = one_op([repository.asset_graph.get(key) for key in keys]) if keys else None
+    retries = RetryMode.DISABLED if op else RetryMode.ENABLED
+    return dg.ExecutorDefinition(
+        name="in_process", executor_creation_fn=lambda _context: _Unpooled(retries)
+    )
 
 
 class _Unpooled(Executor):
-    """Dagster's own in-process executor without its claims; retries are disabled."""
+    """Dagster's own in-process executor without its claims of pools, as Airflow has its own.
 
-    retries = RetryMode.DISABLED
+    A slot claimed by a worker that is killed would stay claimed.
+    """
+
+    def __init__(self, retries: RetryMode) -> None:
+        self._retries = retries
+
+    @property
+    def retries(self) -> RetryMode:
+        return self._retries
 
     def execute(
         self, plan_context: Any, execution_plan: ExecutionPlan

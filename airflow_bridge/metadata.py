@@ -20,11 +20,13 @@ _ID = re.compile(r"[A-Za-z0-9_.-]{1,250}")
 class Hints:
     """The `airflow/…` keys of one asset, job or schedule, None where it gives none.
 
-    `retries` counts tries after the first, `priority` is Airflow's priority_weight, `docker_url`
-    is a daemon's address (`unix://…`, `tcp://host:2375`). Of jobs and schedules alone: `export`
-    (False: no DAG unless all are asked for), `schedule` (`@once`, of a job without one), `dag_id`
-    (kept from an old DAG), `messages` (Airflow connections that are told of failure and success),
-    `params` (name: {type, default, help}).
+    `retries` counts tries after the first, `priority` is Airflow's priority_weight, `timeout` the
+    seconds that a task may take, `docker_url` a daemon's address (`unix://…`, `tcp://host:2375`).
+    Of jobs and schedules alone: `export` (False: no DAG unless all are asked for), `schedule`
+    (`@once`, of a job without one), `dag_id` (kept from an old DAG), `granularity` (what a task
+    is), `run_timeout` (seconds), `max_active_runs`, `catchup`, `messages` (Airflow connections that
+    are told of failure and success), `params` (name: {type, default, help}). An asset with an
+    automation condition is a DAG of its own, and takes these too.
     """
 
     tags: Sequence[str] | None = None
@@ -39,9 +41,15 @@ class Hints:
     priority: int | None = None
     params: Mapping[str, Any] | None = None
     retries: int | None = None
+    timeout: int | None = None
+    trigger_rule: str | None = None
     export: bool | None = None
     schedule: str | None = None
     dag_id: str | None = None
+    granularity: str | None = None
+    run_timeout: int | None = None
+    max_active_runs: int | None = None
+    catchup: bool | None = None
     messages: Sequence[str] | None = None
 
     def over(self, other: Hints) -> Hints:
@@ -58,8 +66,27 @@ _KINDS: dict[str, type] = {
     "params": dict,
     "priority": int,
     "retries": int,
+    "timeout": int,
+    "run_timeout": int,
+    "max_active_runs": int,
     "export": bool,
+    "catchup": bool,
 }
+
+#: What a task is: an asset, all of a group that a job has, or all of the job.
+GRANULARITIES = ("asset", "group", "job")
+
+_ALLOWED: dict[str, tuple[str, ...]] = {
+    "runner": ("shell", "docker"),
+    "granularity": GRANULARITIES,
+    # Those that every Airflow from 2.2 has, but "dummy".
+    "trigger_rule": (
+        *("all_success", "all_done", "all_failed", "one_success", "one_failed"),
+        *("none_failed", "none_skipped", "none_failed_min_one_success", "always"),
+    ),
+}
+
+_LEAST = {"retries": 0, "timeout": 1, "run_timeout": 1, "max_active_runs": 1}
 
 #: The types of a parameter in JSON schema, which is what Airflow's form knows.
 PARAM_TYPES = {
@@ -114,16 +141,16 @@ def _mistake(word: str, value: Any) -> str:
     kind: Any = _KINDS.get(word, str)
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, kind):
         return f"is {value!r}"
-    if word == "runner" and value not in ("shell", "docker"):
-        return f"is {value!r}; allowed: shell, docker"
+    if value not in _ALLOWED.get(word, (value,)):
+        return f"is {value!r}; allowed: {', '.join(_ALLOWED[word])}"
     if word == "schedule" and value != "@once":
         return f"is {value!r}; allowed: @once (anything else is a Dagster schedule)"
     if word in ("task_id", "dag_id") and not _ID.fullmatch(str(value)):
         return f"is {value!r}; allowed: letters, digits, _ . - up to 250"
     if kind is list and not all(isinstance(one, str) and 0 < len(one) <= 100 for one in value):
         return f"is {value!r}; allowed: texts of 1 to 100 characters"
-    if word == "retries" and value < 0:
-        return f"is {value!r}; allowed: 0 and more"
+    if word in _LEAST and value < _LEAST[word]:
+        return f"is {value!r}; allowed: {_LEAST[word]} and more"
     if word == "params":
         return "; ".join(filter(None, (_param_mistake(*one) for one in value.items())))
     return ""

@@ -1,12 +1,13 @@
 # -- From here on the same in every file: how the pipeline above becomes an Airflow DAG.
 # Standard library and Airflow only, 2.2 (Python 3.8) to 3.x; nothing is read while it is parsed.
+import importlib
 import json
 import logging
 import os
 import re
 import shlex
 import urllib.request
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import airflow
 
@@ -16,24 +17,30 @@ if AF < tuple(map(int, LEAST.split("."))):
     raise RuntimeError(f"This DAG needs Airflow {LEAST} or newer; this is {airflow.__version__}.")
 import pendulum
 
-if AF >= (3, 0):
-    from airflow.sdk import DAG, BaseHook, BaseOperator, Param, TaskGroup
-else:
-    from airflow.hooks.base import BaseHook
-    from airflow.models.baseoperator import BaseOperator
-    from airflow.models.dag import DAG
-    from airflow.models.param import Param
-    from airflow.utils.task_group import TaskGroup
-try:
-    from airflow.sdk import CronDataIntervalTimetable
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException
-except ImportError:
-    from airflow.exceptions import AirflowException, AirflowFailException
-    from airflow.timetables.interval import CronDataIntervalTimetable
-try:
-    from airflow.providers.standard.operators.bash import BashOperator
-except ImportError:
-    from airflow.operators.bash import BashOperator
+
+def find(name, *modules):
+    """From the first of these modules that this Airflow has, the newest one's first."""
+    for module in modules[:-1]:
+        try:
+            return getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            pass
+    return getattr(importlib.import_module(modules[-1]), name)
+
+
+SDK = "airflow.sdk"
+DAG = find("DAG", SDK, "airflow.models.dag")
+BaseHook = find("BaseHook", SDK, "airflow.hooks.base")
+BaseOperator = find("BaseOperator", SDK, "airflow.models.baseoperator")
+Param = find("Param", SDK, "airflow.models.param")
+TaskGroup = find("TaskGroup", SDK, "airflow.utils.task_group")
+CronTimetable = find("CronDataIntervalTimetable", SDK, "airflow.timetables.interval")
+AirflowException = find("AirflowException", SDK + ".exceptions", "airflow.exceptions")
+FailException = find("AirflowFailException", SDK + ".exceptions", "airflow.exceptions")
+SkipException = find("AirflowSkipException", SDK + ".exceptions", "airflow.exceptions")
+ASSET = ("Asset", SDK) if AF >= (3, 0) else ("Dataset", "airflow.datasets")  # from 2.4
+STANDARD = "airflow.providers.standard.operators."
+BashOperator = find("BashOperator", STANDARD + "bash", "airflow.operators.bash")
 
 # What a task tells the command, as JSON in single quotes: `tojson` writes ' as \u0027. The moment
 # of a manual run is its own date, of any other the end of its interval; the command floors it.
@@ -42,6 +49,11 @@ MOMENT = (
     """(logical_date | default(dag_run.run_after, true)) if dag_run.run_type == "manual" else """
     """(data_interval_end | default(dag_run.run_after, true))).isoformat()} | tojson }}'"""
 )
+EVENTS = "(triggering_asset_events | default(triggering_dataset_events)).values() | sum(start=[])"
+UPDATES = (
+    """ --updates '{{ {"dags": %s | map(attribute="source_dag_id") | list, "runs": """
+    """%s | map(attribute="source_run_id") | list} | tojson }}'"""
+) % (EVENTS, EVENTS)
 MEANING = (
     """ --meaning '{{ ti.xcom_pull(task_ids="tick") | tojson }}' --origin '{{ {"""
     """"dag_id": dag.dag_id, "run_id": run_id, "task_id": ti.task_id, "log_url": ti.log_url, """
@@ -50,20 +62,46 @@ MEANING = (
 )
 
 
+def carry_out(kind, operator, context):
+    """Run the command. Exit code 99 skips; 2 and 65 fail for good, as no retry can help."""
+    run = getattr(kind.execute, "__wrapped__", kind.execute)
+    try:
+        output = run(operator, context)  # of super().execute 2.11 warns in each task's log
+    except AirflowException as error:
+        code = re.search(r"(exit code |'StatusCode': )(\d+)", str(error))
+        if code and code.group(2) in ("2", "65"):
+            raise FailException(str(error)) from None
+        if code and code.group(2) == "99":
+            raise SkipException(str(error)) from None
+        raise
+    last = str(output).strip().splitlines()[-1:]  # of a container it may be several lines
+    return json.loads(last[0]) if last and last[0].startswith("{") else output
+
+
 class DagsterOperator(BashOperator):
-    """Runs the command. Exit code 99 skips; 2 and 65 fail for good, as no retry can help."""
+    """Runs the command on the worker."""
 
     __module__ = "airflow_bridge"  # else its path would be in the version of the DAG on Airflow 3
 
     def execute(self, context):
-        run = getattr(BashOperator.execute, "__wrapped__", BashOperator.execute)
-        try:
-            output = run(self, context)  # of super().execute 2.11 warns in each task's log
-        except AirflowException as error:
-            if re.search(r"exit code (2|65)\b", str(error)):
-                raise AirflowFailException(str(error)) from None
-            raise
-        return json.loads(output) if str(output).startswith("{") else output
+        return carry_out(BashOperator, self, context)
+
+
+if any("docker" in one for one in [PIPELINE] + PIPELINE["tasks"]):
+    from airflow.providers.docker.operators.docker import DockerOperator
+    from docker.types import Mount
+
+    class ContainerOperator(DockerOperator):
+        """Runs the command in a container, with what the worker names of its own environment."""
+
+        __module__ = "airflow_bridge"
+
+        def execute(self, context):
+            words = os.environ.get("AIRFLOW_BRIDGE_DOCKER_ENV", "").split()
+            self.environment = {word: os.environ[word] for word in words if word in os.environ}
+            words = os.environ.get("AIRFLOW_BRIDGE_DOCKER_MOUNTS", "").split()
+            self.mounts = [Mount.parse_mount_string(word) for word in words]
+            return carry_out(DockerOperator, self, context)
 
 
 class DoneOperator(BaseOperator):
@@ -118,32 +156,60 @@ def send(connection, facts):
     urllib.request.urlopen(request, timeout=10).close()
 
 
+def seconds(arguments):
+    """Times out of seconds, which is what a file holds."""
+    times = ("execution_timeout", "dagrun_timeout")
+    return {k: timedelta(seconds=v) if k in times else v for k, v in arguments.items()}
+
+
+def timing(spec, zone):
+    """What begins a run, as this Airflow calls it."""
+    cron, key = spec["schedule"], "schedule" if AF >= (2, 4) else "schedule_interval"
+    if spec.get("triggers") and AF >= (2, 4):
+        read = [find(*ASSET)(uri) for uri in spec["triggers"]]
+        any_of = AF >= (2, 9) and len(read) > 1
+        return {key: find(ASSET[0] + "Any", ASSET[1])(*read) if any_of else read}
+    if cron in (None, "@once"):
+        return {key: cron}
+    # A cron by itself means another thing on Airflow 3 than on 2.
+    return {key if AF >= (2, 4) else "timetable": CronTimetable(cron, timezone=zone)}
+
+
+def make_task(call, spec, **more):
+    """A task that runs `call`: in a shell of the worker, or in a container."""
+    if "docker" not in spec:
+        return DagsterOperator(bash_command="exec " + call, **more)
+    more.update(spec["docker"], api_version="auto", auto_remove="force", mount_tmp_dir=False)
+    return ContainerOperator(command=call, **more)
+
+
 def make_dag(spec):
-    zone, when = pendulum.timezone(spec["timezone"]), spec["schedule"]
-    key = "schedule" if AF >= (2, 4) else "schedule_interval"
-    if when not in (None, "@once"):
-        # A cron by itself means another thing on Airflow 3 than on 2.
-        when = CronDataIntervalTimetable(when, timezone=zone)
-        key = "schedule" if AF >= (2, 4) else "timetable"
-    args = dict(spec["default_args"], on_failure_callback=tell)
+    zone = pendulum.timezone(spec["timezone"])
     start = datetime.strptime(spec["start_date"], "%Y-%m-%dT%H:%M").replace(tzinfo=zone)
+    args = dict(seconds(spec["default_args"]), on_failure_callback=tell)
     params = {name: Param(**one) for name, one in spec["params"].items()}
-    dates = {"start_date": start, key: when}
-    with DAG(default_args=args, params=params, **dates, **spec["dag"]) as dag:
-        call, groups, made = "exec " + spec["command"], {}, {}
-        tick = DagsterOperator(task_id="tick", bash_command=call + MOMENT)
+    dates = dict(timing(spec, zone), start_date=start)
+    with DAG(default_args=args, params=params, **dates, **seconds(spec["dag"])) as dag:
+        call, groups, made = spec["command"], {}, {}
+        asks = call + MOMENT + UPDATES * bool(spec.get("triggers") and AF >= (2, 4))
+        tick = make_task(asks, spec, task_id="tick")
         done = DoneOperator(task_id="done")
         for one in spec["tasks"]:
-            group, more = one.get("group"), {}
+            group, more = one.get("group"), seconds(one["task"])
             if group:
                 groups[group] = groups.get(group) or TaskGroup(group, prefix_group_id=False)
-                more = {"task_group": groups[group]}
+                more["task_group"] = groups[group]
+            if AF >= (2, 4):
+                more["outlets"] = [find(*ASSET)(uri) for uri in one.get("outlets", ())]
             assets = "".join(" --asset " + shlex.quote(asset) for asset in one["assets"])
-            told = call + assets + MEANING
-            task = DagsterOperator(bash_command=told, **one["task"], **more)
+            task = make_task(call + assets + MEANING, one, **more)
             task.set_upstream([made[name] for name in one["after"]] or tick)
             made[task.task_id] = task
         done.set_upstream([task for task in made.values() if not task.downstream_list])
+        for name in spec.get("begins", ()) if AF < (2, 4) else ():
+            begin = find("TriggerDagRunOperator", "airflow.operators.trigger_dagrun")
+            told = {"dags": ["{{ dag.dag_id }}"], "runs": ["{{ run_id }}"]}
+            done >> begin(task_id="begin_" + name, trigger_dag_id=name, conf={"updates": told})
     return dag
 
 

@@ -25,8 +25,10 @@ from dagster._core.storage.tags import (
 )
 from dagster._utils.schedules import reverse_cron_string_iterator
 
-from airflow_bridge.errors import UsageError
+from airflow_bridge.automation import Automation
+from airflow_bridge.errors import NotYetError, UsageError
 from airflow_bridge.metadata import RESERVED_PARAMS
+from airflow_bridge.updates import asked_for, latest, missing, updated_by
 
 #: Set while a schedule is asked for the meaning of a tick, to that tick. A schedule that lets
 #: Airflow fire it skips where it is not set: there Dagster's own daemon asks.
@@ -34,6 +36,8 @@ TICK_VARIABLE = "AIRFLOW_BRIDGE_TICK"
 
 #: Of the keys of partitions, in a message.
 _SHOWN = 5
+
+_NONE_ENDED = "No partition ends before this time."
 
 _PARTITION_TAGS = (
     PARTITION_NAME_TAG,
@@ -44,11 +48,15 @@ _PARTITION_TAGS = (
 
 @dataclass(frozen=True)
 class Asked:
-    """What a DAG run says of itself: its moment (ISO, with offset), `conf`, and parameters."""
+    """What a DAG run says of itself: its moment (ISO, with offset), `conf`, and parameters.
+
+    `updates`: the DAG runs whose updates began it, as two lists `dags` and `runs` of one length.
+    """
 
     time: str
     conf: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    updates: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def wish(self, name: str) -> str | None:
         """`partition`, `from`, `to` or `tick`: of the run's conf, else of the form."""
@@ -98,16 +106,24 @@ class Meaning:
         return Meaning(document["tick"], requests, document["params"], document["skip"])
 
 
+@dataclass(frozen=True)
+class Asker:
+    """What a DAG is of: a job, and its schedule or the condition of its assets, if it has one."""
+
+    job: dg.JobDefinition
+    schedule: dg.ScheduleDefinition | None = None
+    automation: Automation | None = None
+
+
 def meaning(
     repository: dg.RepositoryDefinition,
-    job: dg.JobDefinition,
-    schedule: dg.ScheduleDefinition | None,
+    asker: Asker,
     asked: Asked,
     instance: dg.DagsterInstance,
 ) -> Meaning:
     """What the DAG run `asked` for means; UsageError where it asks for what there is not."""
     with partition_loading_context(dynamic_partitions_store=instance):
-        return _meaning(repository, job, schedule, asked, instance)
+        return _meaning(repository, asker, asked, instance)
 
 
 def windows_of(
@@ -122,11 +138,11 @@ def windows_of(
 
 def _meaning(
     repository: dg.RepositoryDefinition,
-    job: dg.JobDefinition,
-    schedule: dg.ScheduleDefinition | None,
+    asker: Asker,
     asked: Asked,
     instance: dg.DagsterInstance,
 ) -> Meaning:
+    job, schedule = asker.job, asker.schedule
     params = {name: value for name, value in asked.params.items() if name not in RESERVED_PARAMS}
     named = _named(job, asked)
     if named is not None:
@@ -134,6 +150,10 @@ def _meaning(
         config = job.get_run_config_for_partition_key(first) if first == last else job.run_config
         return Meaning("", [Request(first, last, config or {})], params)
     zone = (schedule.execution_timezone if schedule else None) or _zone(job)
+    if asker.automation is not None:
+        zone = asker.automation.zone if asker.automation.cron else zone
+        moment = _moment(asked, zone)
+        return _of_condition(repository, asker.automation, job, asked, moment, params, instance)
     moment = _moment(asked, zone)
     if schedule is None:
         return _without_schedule(job, moment, params)
@@ -149,6 +169,74 @@ def _meaning(
     requests = [_request(job, one) for one in found.run_requests or []]
     skip = None if requests else found.skip_message or "The schedule asks for nothing."
     return Meaning(tick.isoformat(), requests, params, skip)
+
+
+def _of_condition(
+    repository: dg.RepositoryDefinition,
+    automation: Automation,
+    job: dg.JobDefinition,
+    asked: Asked,
+    moment: datetime,
+    params: Mapping[str, Any],
+    instance: dg.DagsterInstance,
+) -> Meaning:
+    """As `on_cron()` and `eager()` have it: what an input is missing of is not made.
+
+    The first waits for all inputs to be updated since its tick, so it is tried again; the second is
+    asked for again when the missing input comes.
+    """
+    graph, keys = repository.asset_graph, job.asset_layer.selected_asset_keys
+    updated = asked.conf.get("updates") or asked.updates
+    if automation.cron is None and not updated.get("runs"):
+        return _without_schedule(job, moment, params)
+    if automation.cron is not None:
+        tick = last_tick(automation.cron, automation.zone, moment)
+        found = _newest(job.partitions_def, tick)
+        with partition_loading_context(effective_dt=tick):
+            since = {name for key in found for name in missing(graph, instance, keys, key, tick)}
+        if since:
+            names = ", ".join(sorted(since))
+            raise NotYetError(f"Not updated since {tick.isoformat()} as yet: {names}.")
+        return _requests(job, found, tick.isoformat(), params, _NONE_ENDED)
+    tick = moment.astimezone(ZoneInfo(_zone(job)))
+    with partition_loading_context(effective_dt=tick):
+        by = updated_by(instance, updated["dags"], updated["runs"])
+        found = asked_for(graph, keys, by)
+        lacking = {key: missing(graph, instance, keys, key) for key in found}
+    whole = [key for key in found if not lacking[key]]
+    names = ", ".join(dict.fromkeys(name for key in found for name in lacking[key]))
+    why = f"Not there as yet: {names}." if names else "What was updated asks for no partition."
+    return _requests(job, whole, tick.isoformat(), params, why)
+
+
+def _newest(
+    partitions: dg.PartitionsDefinition[Any] | None, moment: datetime
+) -> Sequence[str | None]:
+    """The partitions of the newest window that has ended by `moment`; all where none is of time."""
+    if partitions is None:
+        return [None]
+    with partition_loading_context(effective_dt=moment):
+        newest = latest(partitions)
+        keys = partitions.get_partition_keys() if newest is None else newest
+    return sorted(keys)
+
+
+def _requests(
+    job: dg.JobDefinition,
+    keys: Sequence[str | None],
+    tick: str,
+    params: Mapping[str, Any],
+    otherwise: str,
+) -> Meaning:
+    requests = [
+        Request(
+            key or "",
+            key or "",
+            (job.get_run_config_for_partition_key(key) if key else job.run_config) or {},
+        )
+        for key in keys
+    ]
+    return Meaning(tick, requests, params, None if requests else otherwise)
 
 
 def last_tick(cron: str, zone: str, moment: datetime) -> datetime:
@@ -268,11 +356,9 @@ def _without_schedule(
             f"{job.name} has no schedule, and its partitions are no time, so none is the newest; "
             f'name one: {{"partition": "…"}}; {_extent(partitions)}.'
         )
-    with partition_loading_context(effective_dt=moment):
-        key = partitions.get_last_partition_key()
-    if key is None:
-        return Meaning(tick, [], params, "No partition ends before this time.")
-    return Meaning(tick, [Request(key, key, job.get_run_config_for_partition_key(key))], params)
+    return _requests(
+        job, _newest(partitions, moment), tick, params, "No partition ends before this."
+    )
 
 
 def _request(job: dg.JobDefinition, asked: dg.RunRequest) -> Request:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from airflow_bridge.metadata import GRANULARITIES
 from lake_assets.cli.main import env_option
 from resources import errors
 from resources.errors import LakeError
@@ -53,6 +54,20 @@ attribute_option = click.option(
 location_option = click.option(
     "--location", help="The code location's name in workspace.yaml; else lake, or the module's."
 )
+all_option = click.option(
+    "--all", "everything", is_flag=True, help="Also what Airflow does not fire here."
+)
+skip_option = click.option(
+    "--skip-unmappable", is_flag=True, help="Leave out what Airflow cannot have."
+)
+granularity_option = click.option(
+    "--granularity",
+    type=click.Choice(GRANULARITIES),
+    default="asset",
+    show_default=True,
+    help="What a task is, where a job does not say.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead.")
 
 
 def _name(module: str, location: str | None) -> str:
@@ -63,13 +78,14 @@ def _name(module: str, location: str | None) -> str:
 def airflow_command() -> None:
     """The graph as DAG files for Airflow 2.2 to 3.x, and what their tasks call.
 
-    Both take --env; export takes --json, and what run prints last is JSON always.
+    All take --env; export and graph take --json, and what run prints last is JSON always.
 
     \b
     Examples:
       lake airflow export --to dags            the schedules that Airflow fires in this environment
       lake airflow export --to dags --all      every one
       lake airflow export --to dags --check    what differs; 1 where anything does
+      lake airflow graph                       the DAGs and their tasks, without any file
     """
 
 
@@ -79,15 +95,17 @@ def airflow_command() -> None:
 @attribute_option
 @location_option
 @click.option("--command", default=COMMAND, show_default=True, help="What tasks call.")
-@click.option("--all", "everything", is_flag=True, help="Also what Airflow does not fire here.")
+@all_option
 @click.option("--check", is_flag=True, help="List all differences, end with 1 if there are any.")
 @click.option("--prune", is_flag=True, help="Remove files of pipelines that are gone.")
-@click.option("--skip-unmappable", is_flag=True, help="Leave out what Airflow cannot have.")
+@skip_option
 @click.option("--allow-removed", is_flag=True, help="A DAG may lose tasks.")
 @click.option("--new-version", is_flag=True, help="A DAG that loses tasks goes on as …__v2.")
 @click.option("--dag-id-prefix", default="", metavar="TEXT", help="Before each DAG's id.")
+@granularity_option
+@click.option("--dagster-url", default="", metavar="URL", help="Where the Dagster UI is.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be written.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead.")
+@json_option
 @env_option
 def export_command(
     folder: Path,
@@ -102,6 +120,8 @@ def export_command(
     allow_removed: bool,
     new_version: bool,
     dag_id_prefix: str,
+    granularity: str,
+    dagster_url: str,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -133,6 +153,8 @@ def export_command(
         skip=skip_unmappable,
         removed=removed(allow_removed, new_version),
         prefix=dag_id_prefix,
+        granularity=granularity,
+        url=dagster_url,
     )
     with _told():
         done = export(Location(module, attribute, _name(module, location)), wish)
@@ -141,13 +163,49 @@ def export_command(
         raise SystemExit(1)
 
 
+@airflow_command.command("graph")
+@module_option
+@attribute_option
+@location_option
+@all_option
+@granularity_option
+@skip_option
+@json_option
+@env_option
+def graph_command(
+    module: str,
+    attribute: str,
+    location: str | None,
+    everything: bool,
+    granularity: str,
+    skip_unmappable: bool,
+    as_json: bool,
+) -> None:
+    """Show the DAGs that would be exported, and the SHA-256 of all that they say.
+
+    \b
+    Examples:
+      lake airflow graph --all
+      lake airflow graph --all --json | jq -r '.dags[].tasks[].queue' | sort | uniq -c
+    """
+    from airflow_bridge.export import graph
+    from airflow_bridge.location import Location
+
+    with _told():
+        where = Location(module, attribute, _name(module, location))
+        found = graph(where, everything, granularity, skip_unmappable)
+    click.echo(found.shown(as_json))
+
+
 @airflow_command.command("run")
 @module_option
 @attribute_option
 @location_option
 @click.option("--job", required=True)
 @click.option("--schedule")
+@click.option("--condition", metavar="KEY", help="The asset whose condition the DAG is.")
 @click.option("--tick", metavar="JSON", help="The DAG run's moment, conf and params.")
+@click.option("--updates", default="{}", metavar="JSON", help="The DAG runs that began it.")
 @click.option("--asset", "assets", multiple=True, metavar="KEY")
 @click.option("--meaning", metavar="JSON", help="What the task `tick` of the DAG run gave.")
 @click.option("--origin", default="{}", metavar="JSON", help="dag_id, run_id, task_id, …")
@@ -158,7 +216,9 @@ def run_command(
     location: str | None,
     job: str,
     schedule: str | None,
+    condition: str | None,
     tick: str | None,
+    updates: str,
     assets: tuple[str, ...],
     meaning: str | None,
     origin: str,
@@ -171,7 +231,7 @@ def run_command(
     from airflow_bridge.location import Location
 
     where = Location(module, attribute, _name(module, location))
-    task = Task(job, schedule, tick, assets, meaning, origin)
+    task = Task(job, schedule, condition, tick, updates, assets, meaning, origin)
     leave(run(where, task, _instance, _codes()))
 
 

@@ -25,6 +25,10 @@ class AirflowFailException(AirflowException):
     pass
 
 
+class AirflowSkipException(AirflowException):
+    pass
+
+
 class Dag:
     current: Dag
 
@@ -63,6 +67,27 @@ class BashOperator(BaseOperator):
         return self.ends
 
 
+class DockerOperator(BashOperator):
+    def execute(self, context: Any) -> Any:
+        if isinstance(self.ends, int):
+            raise AirflowException(f"docker container failed: {{'StatusCode': {self.ends}}}")
+        return self.ends
+
+
+class TriggerDagRunOperator(BaseOperator):
+    pass
+
+
+class Dataset:
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+
+
+class DatasetAny:
+    def __init__(self, *datasets: Dataset) -> None:
+        self.uris = [one.uri for one in datasets]
+
+
 class CronDataIntervalTimetable:
     def __init__(self, cron: str, timezone: Any) -> None:
         self.cron, self.timezone = cron, timezone
@@ -99,11 +124,20 @@ def _modules(version: str, connections: Mapping[str, Connection]) -> dict[str, t
         "airflow.exceptions": {
             "AirflowException": AirflowException,
             "AirflowFailException": AirflowFailException,
+            "AirflowSkipException": AirflowSkipException,
         },
         "airflow.timetables": {},
         "airflow.timetables.interval": {"CronDataIntervalTimetable": CronDataIntervalTimetable},
         "airflow.operators": {},
         "airflow.operators.bash": {"BashOperator": BashOperator},
+        "airflow.operators.trigger_dagrun": {"TriggerDagRunOperator": TriggerDagRunOperator},
+        "airflow.datasets": {"Dataset": Dataset, "DatasetAny": DatasetAny},
+        "airflow.providers": {},
+        "airflow.providers.docker": {},
+        "airflow.providers.docker.operators": {},
+        "airflow.providers.docker.operators.docker": {"DockerOperator": DockerOperator},
+        "docker": {},
+        "docker.types": {"Mount": types.SimpleNamespace(parse_mount_string=str)},
         "pendulum": {"timezone": ZoneInfo, "now": now},
     }
     found = {}

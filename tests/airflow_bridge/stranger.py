@@ -79,6 +79,11 @@ def new_files(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipR
     return dg.RunRequest(partition_key=keys[-1]) if keys else dg.SkipReason("no file yet")
 
 
+@dg.sensor(job=JOBS["files"])
+def arrivals() -> dg.SkipReason:
+    return dg.SkipReason("nothing has arrived")
+
+
 defs = dg.Definitions(
     assets=[hourly, weekly, workdays, static, both, files, checked],
     jobs=[*JOBS.values(), of_ops],
@@ -91,4 +96,5 @@ defs = dg.Definitions(
         new_files,
         dg.ScheduleDefinition(job=JOBS["checks"], cron_schedule=["0 1 * * *", "0 13 * * *"]),
     ],
+    sensors=[arrivals],
 )

@@ -167,21 +167,15 @@ def test_a_trial_beside_the_dags_of_the_same_names(
 def test_what_airflow_cannot_have_may_be_left_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @dg.op
-    def work() -> None: ...
-
-    @dg.job
-    def of_ops() -> None:
-        work()
-
     good = dg.asset(name="good")(lambda: None)
     bad = dg.asset(name="bad", metadata={"airflow/que": "x"})(lambda: None)
     jobs = [dg.define_asset_job(name, [one]) for name, one in (("g", good), ("b", bad))]
-    definitions = dg.Definitions([good, bad], jobs=[*jobs, of_ops])
+    watch = dg.SensorDefinition(name="watch", job=jobs[0], evaluation_fn=lambda _context: None)
+    definitions = dg.Definitions([good, bad], jobs=jobs, sensors=[watch])
     done = exported(folder, definitions, monkeypatch, skip=True)
     assert names(folder) == ["g.py"]
-    assert [one.name for one in done.skipped] == ["asset bad", "job of_ops"]
+    assert [one.name for one in done.skipped] == ["asset bad", "sensor watch"]
     wish = Wish(folder, "bridge", "export", skip=True)
-    assert "skipped   job of_ops: it is made of ops" in show(done, wish, as_json=False)
+    assert "skipped   sensor watch: it starts runs in Dagster" in show(done, wish, as_json=False)
     told = json.loads(show(done, wish, as_json=True))["skipped"]
-    assert told[1]["cure"].startswith("Make it an asset job.")
+    assert told[1]["cure"].startswith("If Dagster's daemon shall go on")

@@ -10,15 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_bridge import graph
+from airflow_bridge import tasks
+from airflow_bridge.dag_file import literal
 from airflow_bridge.errors import UsageError
-from airflow_bridge.export import Wish, export, literal, render, show
-from airflow_bridge.graph import Refused, read_dags
+from airflow_bridge.export import Wish, export, render, show
 from airflow_bridge.location import Location
 from lake_assets.cli.airflow import COMMAND
 from tests.airflow_bridge.conftest import FOREIGN, MODULE, ROOT
@@ -193,220 +192,7 @@ def test_check_ends_with_1(tmp_path: Path) -> None:
     assert (again.returncode, json.loads(again.stdout)["changes"]) == (0, [])
 
 
-# -- refusals
-
-
-@dg.asset
-def plain() -> None: ...
-
-
-@dg.asset(metadata={"airflow/runner": "docker"})
-def docker() -> None: ...
-
-
-@dg.asset(metadata={"airflow/que": "s21", "airflow/retries": "2"})
-def misspelt() -> None: ...
-
-
-@dg.asset(key=["a", "b"])
-def nested() -> None: ...
-
-
-@dg.asset(key="a__b")
-def flat() -> None: ...
-
-
-@dg.asset(metadata={"airflow/task_id": "a__b"})
-def named() -> None: ...
-
-
-@dg.asset(key="done")
-def done_() -> None: ...
-
-
-@dg.multi_asset(outs={"o": dg.AssetOut(key="x{{y}}")})
-def template() -> None: ...
-
-
-@dg.asset(metadata={"airflow/queue": "s21"})
-def queued() -> None: ...
-
-
-@dg.observable_source_asset
-def observed() -> dg.DataVersion:
-    return dg.DataVersion("1")
-
-
-@dg.op
-def work() -> None: ...
-
-
-@dg.job
-def of_ops() -> None:
-    work()
-
-
-def job(name: str, *assets: Any, **metadata: Any) -> Any:
-    return dg.define_asset_job(name, selection=list(assets), metadata=metadata)
-
-
-@dg.sensor(job=job("watched", plain), name="watch")
-def watch() -> None: ...
-
-
-@dg.sensor(job=job("left", plain), name="leave", metadata={"airflow/export": False})
-def leave() -> None: ...
-
-
-@dg.run_failure_sensor
-def alert() -> None: ...
-
-
-_ONE = job("one", plain)
-_NEVER = dg.ScheduleDefinition(
-    job=_ONE, cron_schedule="0 * 1 * *", execution_timezone="America/St_Johns"
-)
-_TWO = [
-    dg.ScheduleDefinition(job=_ONE, name=name, cron_schedule="0 1 * * *", metadata=metadata)
-    for name, metadata in (("x", {"airflow/dag_id": "Same"}), ("y", {"airflow/dag_id": "same"}))
-]
-
-REFUSED: dict[str, tuple[dg.Definitions, list[str]]] = {
-    "ops": (dg.Definitions(jobs=[of_ops]), ["job of_ops: it is made of ops"]),
-    "observation": (
-        dg.Definitions([observed], jobs=[job("look", observed)]),
-        ["job look: it observes sources"],
-    ),
-    "ticks": (
-        dg.Definitions([plain], jobs=[_ONE], schedules=[_NEVER]),
-        ["schedule one_schedule: no Airflow has the ticks of 0 * 1 * * in America/St_Johns"],
-    ),
-    "docker": (
-        dg.Definitions([docker], jobs=[job("d", docker)]),
-        ["asset docker: it runs by Docker", "{'airflow/runner': 'shell'}"],
-    ),
-    "metadata": (
-        dg.Definitions([misspelt], jobs=[job("m", misspelt, **{"airflow/tag": "x"})]),
-        ["airflow/que is unknown; allowed: tags,", "airflow/retries is '2'", "airflow/tag is unkn"],
-    ),
-    "task ids": (
-        dg.Definitions([nested, named, done_], jobs=[job("t", nested, named, done_)]),
-        ["named and a/b are both task a__b", "done and the exporter itself are both task done"],
-    ),
-    "what Dagster cannot resolve": (
-        dg.Definitions([nested, flat], jobs=[job("t", nested, flat)]),
-        ["job t: Dagster itself cannot make it: Detected conflicting node definitions"],
-    ),
-    "dag ids": (
-        dg.Definitions([plain], jobs=[_ONE], schedules=_TWO),
-        ["DAG Same: job one (schedule x) and job one (schedule y) are one id"],
-    ),
-    "long ids": (
-        dg.Definitions([plain], jobs=[job("j" * 251, plain)]),
-        [f"job {'j' * 251}: its DAG id has 251 characters"],
-    ),
-    "templates": (
-        dg.Definitions([template], jobs=[job("t", template)]),
-        ["asset x{{y}}: Airflow would read its key as a template"],
-    ),
-    "queues": (
-        dg.Definitions([plain, queued], jobs=[job("q", plain, queued)]),
-        ["job q: plain has no queue, and others of the job have one"],
-    ),
-    "sensors": (
-        dg.Definitions([plain], sensors=[watch, leave, alert]),
-        ["sensor watch: it starts runs in Dagster", "{'airflow/export': False}"],
-    ),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_airflow_cannot_have_is_refused_by_name(what: str) -> None:
-    definitions, words = REFUSED[what]
-    with pytest.raises(Refused) as refused:
-        read_dags(definitions.get_repository_def())
-    for one in words:
-        assert one in str(refused.value)
-    names = [one.name for one in refused.value.refusals]
-    assert not {"sensor leave", "sensor alert"} & set(names)
-
-
-def test_all_is_refused_at_once_and_nothing_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every = dg.Definitions(
-        assets=[plain, misspelt, docker], jobs=[_ONE, job("m", misspelt), job("d", docker), of_ops]
-    )
-    monkeypatch.setattr(Location, "load", lambda _self: every.get_repository_def())
-    with pytest.raises(Refused, match="Nothing was exported; 3 to mend") as refused:
-        export(FOREIGN, wish(tmp_path / "dags"))
-    assert [one.name for one in refused.value.refusals] == [
-        "asset docker",
-        "asset misspelt",
-        "job of_ops",
-    ]
-    assert not (tmp_path / "dags").exists()
-
-
-def test_what_is_left_to_dagster_is_not_refused() -> None:
-    leave_out = {"airflow/export": False}
-    every = dg.Definitions(
-        assets=[plain, docker],
-        jobs=[_ONE, job("d", docker, **leave_out)],
-        schedules=[dg.ScheduleDefinition(job=_ONE, cron_schedule="0 1 * * *", metadata=leave_out)],
-    ).get_repository_def()
-    assert read_dags(every) == []
-    with pytest.raises(Refused):
-        read_dags(every, everything=True)
-
-
-# -- records
-
-
-def test_groups_where_several_have_several_tasks() -> None:
-    def asset(name: str, group: str, *deps: str) -> Any:
-        return dg.asset(name=name, group_name=group, deps=list(deps))(lambda: None)
-
-    assets = [
-        asset("a1", "a"),
-        asset("a2", "a", "a1"),
-        asset("b1", "b", "a2"),
-        asset("b2", "b", "b1"),
-        asset("c1", "c", "b2", "a1"),
-    ]
-    definitions = dg.Definitions(assets, jobs=[job("all", *assets), job("some", *assets[:3])])
-    every, some = read_dags(definitions.get_repository_def())
-    assert {task.task_id: task.group for task in every.tasks} == {
-        "a1": "a",
-        "a2": "a",
-        "b1": "b",
-        "b2": "b",
-        "c1": "",
-    }
-    assert {task.group for task in some.tasks} == {""}
-    assert [(task.task_id, task.after) for task in every.tasks] == [
-        ("a1", []),
-        ("a2", ["a1"]),
-        ("b1", ["a2"]),
-        ("b2", ["b1"]),
-        ("c1", ["a1", "b2"]),
-    ]
-
-
-def test_thousand_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten chains of a hundred: Dagster walks a chain by recursion and holds about 950 in a row."""
-    assets = [
-        dg.asset(name=f"a{n:04}", deps=[f"a{n - 1:04}"] if n % 100 else [])(lambda: None)
-        for n in range(1000)
-    ]
-    repository = dg.Definitions(assets, jobs=[job("all", *assets)]).get_repository_def()
-    monkeypatch.setattr(Location, "load", lambda _self: repository)
-    spec = parts(render(FOREIGN, wish(tmp_path))["all.py"])[1]
-    assert len(spec["tasks"]) == 1000
-    assert {task["task"]["task_id"]: task["after"] for task in spec["tasks"]} == {
-        f"a{n:04}": [f"a{n - 1:04}"] if n % 100 else [] for n in range(1000)
-    }
-
+# -- literals
 
 TEXTS = st.text() | st.sampled_from(["O'Neil", 'a "b"', 'it\'s "both"', "a\nb'\n", "\\n"])
 FLAT = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -438,7 +224,8 @@ def test_the_prelude_is_python_38_with_airflow_and_the_standard_library_alone() 
             else []
         )
     }
-    assert imported - set(sys.stdlib_module_names) == {"airflow", "pendulum"}
-    assert PRELUDE.count("\n") <= 150
-    assert graph.OWN_TASKS == ("tick", "done")
-    assert all(f'task_id="{name}"' in PRELUDE for name in graph.OWN_TASKS)
+    # docker is there wherever Airflow's Docker provider is, and only imported with it.
+    assert imported - set(sys.stdlib_module_names) == {"airflow", "docker", "pendulum"}
+    assert PRELUDE.count("\n") <= 220
+    assert tasks.OWN_TASKS == ("tick", "done")
+    assert all(f'task_id="{name}"' in PRELUDE for name in tasks.OWN_TASKS)

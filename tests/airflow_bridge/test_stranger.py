@@ -16,7 +16,7 @@ from airflow_bridge.errors import UsageError
 from airflow_bridge.export import Exported, Wish, export
 from airflow_bridge.location import Location
 from airflow_bridge.materialise import materialise
-from airflow_bridge.ticks import Asked, Meaning, meaning
+from airflow_bridge.ticks import Asked, Asker, Meaning, meaning
 
 STRANGER = Location("tests.airflow_bridge.stranger", "defs", "stranger")
 
@@ -26,7 +26,8 @@ def ask(
 ) -> Meaning:
     repository = STRANGER.load()
     found = repository.get_schedule_def(schedule) if schedule else None
-    return meaning(repository, repository.get_job(job), found, Asked(time, conf), instance)
+    asker = Asker(repository.get_job(job), found)
+    return meaning(repository, asker, Asked(time, conf), instance)
 
 
 def exported(folder: Path) -> Exported:
@@ -36,7 +37,7 @@ def exported(folder: Path) -> Exported:
 def test_what_is_exported_and_what_is_not(tmp_path: Path) -> None:
     done = exported(tmp_path)
     assert {one.name: one.why for one in done.skipped} == {
-        "job of_ops": "it is made of ops, and a task materialises assets",
+        "sensor arrivals": "it starts runs in Dagster, and no DAG can ask it when",
     }
     found: dict[str, Any] = {
         path.stem: read_pipeline(path.read_text()) for path in tmp_path.glob("*.py")
@@ -48,6 +49,7 @@ def test_what_is_exported_and_what_is_not(tmp_path: Path) -> None:
         "both": ("0 0 * * *", "Asia/Seoul"),
         "static": ("0 3 * * 1", "Asia/Seoul"),
         "files": ("*/20 * * * *", "UTC"),
+        "of_ops": (None, "UTC"),
         # Several crons of one schedule.
         "checks__1": ("0 1 * * *", "UTC"),
         "checks__2": ("0 13 * * *", "UTC"),

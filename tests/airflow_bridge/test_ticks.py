@@ -17,6 +17,7 @@ from airflow_bridge.errors import UsageError
 from airflow_bridge.ticks import (
     TICK_VARIABLE,
     Asked,
+    Asker,
     Meaning,
     last_tick,
     least_airflow,
@@ -36,7 +37,7 @@ def ask(
     repository = FOREIGN.load()
     found = repository.get_schedule_def(schedule) if schedule else None
     asked = Asked(time or "2025-03-03T00:00:00+00:00", conf, {"rate": 0.1, "partition": None})
-    return meaning(repository, repository.get_job(job), found, asked, instance)
+    return meaning(repository, Asker(repository.get_job(job), found), asked, instance)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,8 @@ def test_the_shipped_schedules(
     pipelines = load_pipelines(pipeline_folders())
     repository = build_definitions(load_settings("prod"), pipelines).get_repository_def()
     schedule = repository.get_schedule_def(f"{job}_schedule")
-    found = meaning(repository, repository.get_job(job), schedule, Asked(time), instance)
+    asker = Asker(repository.get_job(job), schedule)
+    found = meaning(repository, asker, Asked(time), instance)
     assert (found.shown, found.skip, len(found.requests)) == (partition, None, 1)
     assert TICK_VARIABLE not in os.environ
     tick = datetime.fromisoformat(found.tick).astimezone(SEOUL)
