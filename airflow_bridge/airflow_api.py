@@ -261,16 +261,11 @@ def _document(answer: requests.Response) -> dict[str, Any]:
     """What it answered; its mistakes in words."""
     where = answer.url.partition("?")[0]
     code = answer.status_code
-    if code == 401:
+    if code in (401, 403):
         raise ApiError(
-            f"{where} refuses the user (401): check user and password; Airflow 2 wants "
+            f"{where} refuses the user ({code}): check user and password; it needs to read DAGs, "
+            "DAG runs, task instances and XComs, as the role Viewer does; and Airflow 2 wants "
             "airflow.api.auth.backend.basic_auth in [api] auth_backends (2.2: auth_backend)."
-        )
-    if code == 403:
-        raise ApiError(
-            f"{where} refuses the user (403): it needs to read DAGs, DAG runs, task instances "
-            "and XComs, as the role Viewer does; Airflow 2 also says so where [api] auth_backends "
-            "(2.2: auth_backend) has no airflow.api.auth.backend.basic_auth."
         )
     try:
         found = answer.json()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
+from sensors.airflow import airflow_sensors
 
 from lake_assets import builder
 from lake_assets.jobs import build_jobs
@@ -48,6 +49,7 @@ def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.D
         asset_checks=[one for one in found if isinstance(one, dg.AssetChecksDefinition)],
         jobs=[job for job in jobs if not isinstance(job, dg.ScheduleDefinition)],
         schedules=[job for job in jobs if isinstance(job, dg.ScheduleDefinition)],
+        sensors=airflow_sensors(settings),
         resources={"io_manager": _io_manager(settings)},
         executor=dg.in_process_executor,
     )

@@ -1,0 +1,141 @@
+"""The sensor: what a tick of it does, and what the UI shows of it. Airflow is a stand-in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from airflow_bridge.airflow_api import Api, ApiError
+from airflow_bridge.graph import read_graph
+from airflow_bridge.record import Graph
+from airflow_bridge.sensor import INTERVAL, airflow_sensor
+from lake_assets.definitions import build_definitions
+from resources.errors import LakeError
+from resources.settings import Connection, Settings, load_settings
+from sensors.airflow import airflow_sensors
+from tests.airflow_bridge.conftest import FOREIGN
+from tests.airflow_bridge.test_lost_runs import LINES, MEANING, StandIn
+
+
+def sensor_of(airflow: object, **more: object) -> dg.SensorDefinition:
+    return airflow_sensor("in_step", FOREIGN, lambda: airflow, **more)  # type: ignore[arg-type, return-value]
+
+
+def tick(
+    sensor: dg.SensorDefinition, instance: dg.DagsterInstance, cursor: str | None = None
+) -> tuple[str | None, str | None]:
+    """What the UI shows, and where the next tick goes on."""
+    with dg.build_sensor_context(instance, cursor=cursor) as context:
+        found = sensor.evaluate_tick(context)
+    assert not found.run_requests
+    return found.skip_message, found.cursor
+
+
+def lately() -> StandIn:
+    ended = datetime.now(timezone.utc) - timedelta(minutes=2)
+    return StandIn([replace(LINES, end=ended, since=ended)], meaning=MEANING)
+
+
+def test_a_tick_puts_it_right_once(instance: dg.DagsterInstance) -> None:
+    sensor = sensor_of(lately())
+    said, cursor = tick(sensor, instance)
+    assert said == "recorded 1 that never reached Dagster, ended 0 whose task is gone"
+    assert cursor is not None
+    assert abs(datetime.now(timezone.utc) - datetime.fromisoformat(cursor)) < timedelta(minutes=1)
+    said, later = tick(sensor, instance, cursor)
+    assert said == "recorded 0 that never reached Dagster, ended 0 whose task is gone"
+    assert later is not None
+    assert later > cursor
+    assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
+def test_an_airflow_that_is_down_fails_the_tick_and_moves_nothing(
+    instance: dg.DagsterInstance,
+) -> None:
+    """What failed meanwhile is looked for by the next tick."""
+
+    def down() -> Api:
+        raise ApiError("http://airflow:8080 cannot be reached")
+
+    with pytest.raises(ApiError, match="cannot be reached"):
+        tick(airflow_sensor("in_step", FOREIGN, down), instance)
+
+
+def test_problems_are_shown(instance: dg.DagsterInstance) -> None:
+    airflow = lately()
+    airflow.tries = [replace(one, task_id="old") for one in airflow.tries]
+    said, _ = tick(sensor_of(airflow), instance)
+    assert said is not None
+    assert said.startswith(
+        "recorded 0 that never reached Dagster, ended 0 whose task is gone; 1 problems: old of "
+        "daily, run scheduled__2025-07-02, try 1 is no task of the graph"
+    )
+
+
+def test_a_project_has_it_beside_its_assets_and_still_can_be_exported() -> None:
+    sensor = sensor_of(StandIn())
+    assert sensor.minimum_interval_seconds == INTERVAL == 60
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    project = dg.Definitions(sensors=[sensor]).get_repository_def()
+    _, refusals = read_graph(project)
+    assert refusals == []
+
+
+def test_only_what_was_exported_is_looked_at(instance: dg.DagsterInstance) -> None:
+    airflow = lately()
+    airflow.tries = [replace(one, dag_id="new_daily") for one in airflow.tries]
+    for prefix, recorded in (("", 0), ("new_", 1)):
+        said, _ = tick(sensor_of(airflow, prefix=prefix), instance)
+        assert said is not None
+        assert said.startswith(f"recorded {recorded} ")
+    none = sensor_of(lately(), graph=lambda _: Graph(()))
+    said, _ = tick(none, instance)
+    assert said is not None
+    assert said.startswith("recorded 0 ")
+
+
+# -- the lake's own
+
+
+def settings_with(**connections: Mapping[str, Any]) -> Settings:
+    found = load_settings("local", {})
+    more = {name: Connection(**given) for name, given in connections.items()}
+    both = {**found.environment.connections, **more}
+    return replace(found, environment=found.environment.model_copy(update={"connections": both}))
+
+
+AIRFLOW = {"kind": "http", "url": "http://127.0.0.1:9", "user": "reader", "password": "env:NO_PW"}
+
+
+def test_the_lake_has_it_where_an_airflow_is_named() -> None:
+    assert airflow_sensors(settings_with()) == []
+    (sensor,) = build_definitions(settings_with(airflow=AIRFLOW), []).sensors or ()
+    assert isinstance(sensor, dg.SensorDefinition)
+    assert sensor.name == "airflow"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "The secret env:NO_PW is not set"),
+        ({"user": None}, "The connection airflow of the environment local needs user"),
+        (
+            {"user": None, "password": None},
+            "The connection airflow of the environment local needs user, password",
+        ),
+        ({"kind": "elasticsearch"}, "is of the kind elasticsearch; it is an Airflow's, so http"),
+    ],
+)
+def test_the_lake_says_what_the_connection_lacks(
+    instance: dg.DagsterInstance, changed: Mapping[str, str | None], said: str
+) -> None:
+    given = {name: text for name, text in {**AIRFLOW, **changed}.items() if text is not None}
+    (sensor,) = airflow_sensors(settings_with(airflow=given))
+    with pytest.raises(LakeError, match=re.escape(said)):
+        tick(sensor, instance)
