@@ -6,6 +6,7 @@ exported (`graph.py`), folders and writing (`export.py`), and the code in the fi
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -239,7 +240,8 @@ def _document(origin: Origin, dag: Dag, near: Neighbours) -> str:
         lines += ["", f"Read by these DAGs: {', '.join(sorted(below))}"]
     if origin.url and not dag.condition:
         lines += ["", f"[{dag.job} in Dagster]({_job_url(origin, dag.job)})"]
-    return "\n".join(lines) + "\n"
+    # Airflow 2.4 to 2.9.2 render a DAG's document as a template; Markdown shows this as a brace.
+    return re.sub(r"{(?=[{%#])", "&#123;", "\n".join(lines) + "\n")
 
 
 def _cell(text: str) -> str:

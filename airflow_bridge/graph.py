@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+from dagster._config import validate_config
 from dagster._core.definitions.assets.graph.asset_graph import AssetNode
 from dagster._core.definitions.partitions.definition import TimeWindowPartitionsDefinition
 from dagster._core.definitions.sensor_definition import SensorType
@@ -222,13 +223,16 @@ def _dags(
 
 
 def _check_config(refusals: Refusals, shown: str, job: dg.JobDefinition) -> None:
-    """A config that nobody gives is refused; of a schedule, its function may give it."""
+    """A config that nobody gives is refused; of a schedule, its function may give it.
+
+    What the environment gives is not looked up: it is there where tasks run, not where files are
+    made.
+    """
     if job.partitioned_config is not None and job.partitions_def is not None:
         return
-    try:
-        dg.validate_run_config(job, job.run_config)
-    except dg.DagsterInvalidConfigError as error:
-        missing = " ".join(one.message.split("\n")[0] for one in error.errors)
+    found = validate_config(job.run_config_schema.config_type, job.run_config or {})
+    if found.errors:
+        missing = " ".join(one.message.split("\n")[0] for one in found.errors)
         cure = "Give the job a config, the fields a default, or a schedule that gives them"
         refusals.add(shown, f"nothing gives the config it needs: {missing}", cure)
 

@@ -295,7 +295,7 @@ def _plain(context: dg.InitLoggerContext) -> logging.Logger:
 
 def _logging(run: dg.DagsterRun) -> dg.DagsterRun:
     """The same run to this process; in the history its config is as the schedule gave it."""
-    if "loggers" in run.run_config:
+    if run.run_config.get("loggers"):  # of a RunConfig they are there, and none
         return run
     config = {**run.run_config, "loggers": {"console": {"config": {"log_level": "INFO"}}}}
     return run._replace(run_config=config)
