@@ -275,7 +275,7 @@ def test_memory_does_not_grow_with_the_rows_and_pandas_is_not_there(
 
     (few, small), (many, large) = run(3), run(31)
     assert many == ROWS > 9 * few
-    assert large - small < 15, (small, large)
+    assert large - small < 40, (small, large)  # 0 to 2; the rows are over 100
 
 
 def test_very_long_texts_are_fetched_by_the_room_there_is(

@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from resources import doctor_checks, doctor_network, doctor_services
+from resources import doctor, doctor_checks, doctor_network, doctor_services
 from resources.described import FileSource
 from resources.doctor import Check, Declared, examine, ok, secrets_of
 from resources.doctor_checks import About, of_connection
@@ -443,6 +444,31 @@ def test_one_that_hangs_does_not_hold_up_the_others(tmp_path: Path) -> None:
         ("store", "space", "ok"),
     ]
     assert checks[3].found == "ended by RuntimeError, which nobody expected"
+
+
+def test_who_ends_while_it_is_told_is_not_told_as_whole() -> None:
+    """Its last word comes just after the checks were looked at, and its end just after that."""
+
+    class Late(list[Check]):
+        def __iter__(self) -> Iterator[Check]:
+            found = list(super().__iter__())
+            last.set()
+            run.thread.join()
+            return iter(found)
+
+    last = threading.Event()
+
+    def slow() -> Iterator[Check]:
+        yield ok("x", "port", "open")
+        last.wait(60)
+        yield ok("x", "login", "in")
+
+    run = doctor._Run("x", slow)
+    run._done = Late()
+    run.thread.start()
+    while not run._done:
+        time.sleep(0.01)
+    assert [one.name for one in run.told(60)] == ["port", "time"]
 
 
 def test_a_secret_in_a_drivers_words_is_hidden() -> None:

@@ -686,4 +686,4 @@ def test_memory_does_not_grow_with_the_rows(server: PostgresServer, sales: date)
 
     (few, small), (many, large) = run(3), run(31)
     assert many == ROWS > 9 * few
-    assert large - small < 12, (small, large)
+    assert large - small < 40, (small, large)  # 0 to 2; the rows are over 100

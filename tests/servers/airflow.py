@@ -21,6 +21,9 @@ from tests.servers.postgres import NoServer
 #: Airflow → Python; the lock files in deploy/airflow_server are named after both.
 VERSIONS: Mapping[str, str] = {"2.2.3": "3.8", "2.11.2": "3.11", "3.3.2": "3.12"}
 
+#: A second Python for an Airflow, of which its lock file is a whole environment too.
+OTHER_PYTHON: Mapping[str, str] = {"3.3.2": "3.11"}
+
 FOLDER = Path(__file__).with_suffix("")
 LOCKS = Path(__file__).parents[2] / "deploy" / "airflow_server"
 
@@ -59,20 +62,23 @@ class Airflow:
         )
 
 
-def install(version: str) -> Airflow:
-    """That Airflow, made where it is not there yet (10 to 60 s); `NoServer` where it cannot be."""
-    python = VERSIONS[version]
-    lock = LOCKS / f"{version}-py{python.replace('.', '')}.lock"
+def install(version: str, python: str = "") -> Airflow:
+    """That Airflow, made where it is not there yet (10 to 60 s); `NoServer` where it cannot be.
+
+    In the Python of its lock file, or in one of `OTHER_PYTHON` with the very same packages.
+    """
+    own = VERSIONS[version]
+    lock = LOCKS / f"{version}-py{own.replace('.', '')}.lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     cache = Path(os.environ.get("LAKE_TEST_CACHE") or Path.home() / ".cache" / "lake-test-servers")
     cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"airflow-{version}-{digest}"
+    folder = cache / f"airflow-{version}-{digest}{python and f'-py{python}'}"
     ready = folder / "ready"
     with (cache / f".airflow-{version}.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not ready.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            _uv("venv", "--quiet", "--python", find_python(python), str(folder))
+            _uv("venv", "--quiet", "--python", find_python(python or own), str(folder))
             # The lock is a whole environment; nothing is resolved, so nothing can slip in.
             where = ["--python", str(folder / "bin" / "python"), "--no-deps", "--compile-bytecode"]
             _uv("pip", "install", "--quiet", *where, "-r", str(lock))
