@@ -17,6 +17,7 @@ from pathlib import Path
 from airflow_bridge import doctor_checks as checks
 from airflow_bridge.airflow_cli import find_airflow
 from airflow_bridge.doctor_checks import Check
+from airflow_bridge.doctor_docker import of_dockers
 from airflow_bridge.errors import BridgeError
 
 #: Subject → what to do where it could not be asked at all.
@@ -60,6 +61,7 @@ def examine(asked: Asked) -> list[Check]:
         subjects["database"] = partial(checks.of_database, airflow, files)
         subjects["workers"] = partial(checks.of_workers, airflow, files)
     subjects["command"] = partial(checks.of_commands, files, asked.folder, asked.seconds)
+    subjects["containers"] = partial(of_dockers, files, asked.seconds)
     subjects["instance"] = partial(checks.of_instance, asked.home)
     # What is called ends by itself when its time is over, and says so.
     until = time.monotonic() + asked.seconds + 1

@@ -96,7 +96,7 @@ def needs_of_files(files: Sequence[DagFile]) -> Needs:
     return needs(
         [one.get("pool") for one in given],
         [one.get("queue") for one in given],
-        [name for file in files for name in (file.pipeline or {}).get("messages", ())],
+        [(one.pipeline or {}).get("messages", ()) for one in files],
         [(one["docker_url"] or "", one["image"]) for file in files for one in file.dockers()],
     )
 
@@ -306,9 +306,10 @@ def of_instance(home: Path | None) -> Iterator[Check]:
             last = next(iter(instance.get_run_records(limit=1)), None)
             where = _where(instance)
     except Exception as error:
-        # Its own words may hold an address with a password, its chain the whole configuration.
-        lines = hidden(str(error)).strip().splitlines() or [""]
-        found = f"{home}: {type(error).__name__}: {lines[0]}"
+        # Of a database that was tried again and again, why is in the cause.
+        cause = error.__cause__ or error
+        lines = hidden(str(cause)).strip().splitlines() or [""]
+        found = f"{home}: {type(cause).__name__}: {lines[0]}"
         cure = "correct its dagster.yaml, or the variables that it names"
         yield Check("instance", "history", "failed", found, cure)
         return

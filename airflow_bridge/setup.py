@@ -88,7 +88,7 @@ def needs_of(graph: Graph) -> Needs:
     return needs(
         [task.pool for task in tasks],
         [task.queue for task in tasks],
-        [name for dag in graph.dags for name in dag.messages],
+        [dag.messages for dag in graph.dags],
         [(one.docker_url or "", one.image or "") for one in tasks if one.runner == "docker"],
     )
 
@@ -96,15 +96,15 @@ def needs_of(graph: Graph) -> Needs:
 def needs(
     pools: Iterable[str | None],
     queues: Iterable[str | None],
-    connections: Sequence[str],
+    messages: Iterable[Sequence[str]],
     dockers: Iterable[tuple[str, str]] = (),
 ) -> Needs:
     """The same of names as they come; without any of its own, those told are a variable's."""
-    told = connections or os.environ.get("AIRFLOW_BRIDGE_MESSAGES", "").split()
+    own = os.environ.get("AIRFLOW_BRIDGE_MESSAGES", "").split()
     return Needs(
         tuple(sorted({one for one in pools if one} - {DEFAULT_POOL})),
         tuple(sorted(set(queues), key=lambda one: one or "")),
-        tuple(sorted(set(told))),
+        tuple(sorted({name for one in messages for name in one or own})),
         tuple(sorted(set(dockers))),
     )
 
@@ -145,7 +145,6 @@ def environment(needs: Needs, home: Path | None, more: Sequence[Variable] = ()) 
     `home` is DAGSTER_HOME; `more` are those of the project, which are told first. Containers get
     no variable by themselves: all of these are named to them.
     """
-    told = os.environ.get("AIRFLOW_BRIDGE_MESSAGES")
     found = [
         *more,
         Variable(
@@ -153,11 +152,12 @@ def environment(needs: Needs, home: Path | None, more: Sequence[Variable] = ()) 
             None if home is None else str(home),
             "the folder of dagster.yaml: the one history, also of the Dagster UI",
         ),
+        Variable(
+            "AIRFLOW_BRIDGE_MESSAGES",
+            os.environ.get("AIRFLOW_BRIDGE_MESSAGES") or None,
+            "connections told of failures where a pipeline names none; several with blanks",
+        ),
     ]
-    if told:
-        found.append(
-            Variable("AIRFLOW_BRIDGE_MESSAGES", told, "who is told where a pipeline names nobody")
-        )
     if home and (home / "dagster.yaml").exists():
         text = (home / "dagster.yaml").read_text(encoding="utf-8")
         names = sorted(set(_references(yaml.safe_load(text))) - {one.name for one in found})
@@ -176,8 +176,10 @@ def env_file(variables: Sequence[Variable]) -> str:
         "# Readable by its owner only (chmod 600). What is set here is filled in; of a secret, or",
         "# of what is not set, only the name.",
     ]
+    why = ""
     for one in variables:
-        lines.append(f"# {one.why}")
+        lines += [f"# {one.why}"] * (one.why != why)
+        why = one.why
         lines.append(f"#{one.name}=" if one.value is None else f"{one.name}={one.value}")
     return "\n".join(lines) + "\n"
 

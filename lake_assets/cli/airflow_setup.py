@@ -24,13 +24,13 @@ from lake_assets.cli.airflow import (
     location_option,
     module_option,
 )
-from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
-from resources.settings import Settings, environment_files, load_settings
 
 if TYPE_CHECKING:
+    # Loaded with `lake airflow run` too, whose start is paid for by every task.
     from airflow_bridge.doctor_checks import Check
     from airflow_bridge.setup import Item, Variable
+    from resources.settings import Settings
 
 airflow_option = click.option(
     "--airflow",
@@ -90,7 +90,9 @@ def setup_command(
     from airflow_bridge.graph import read_graph
     from airflow_bridge.location import Location
     from airflow_bridge.setup import env_file, environment, limits_of, needs_of, set_up
+    from lake_assets.cli.console import say_json
     from lake_assets.execute import dagster_home
+    from resources.settings import load_settings
 
     settings = load_settings()
     with _told():
@@ -120,6 +122,8 @@ def setup_command(
 
 
 def _show_setup(items: Sequence[Item], variables: Sequence[Variable], env: str) -> None:
+    from lake_assets.cli.console import console, show_table
+
     rows = [(one.kind, one.name, one.state, one.found, one.command) for one in items]
     if rows:
         show_table(console(), ("", "name", "state", "found", "by hand"), rows)
@@ -131,6 +135,7 @@ def _show_setup(items: Sequence[Item], variables: Sequence[Variable], env: str) 
 def _variables(settings: Settings) -> list[Variable]:
     """The lake's own: those that are set here, and the names of the secrets of the environment."""
     from airflow_bridge.setup import Variable
+    from resources.settings import environment_files
 
     known = {
         "LAKE_HOME": "where the lake is, and what a run needs for a while",
@@ -142,8 +147,9 @@ def _variables(settings: Settings) -> list[Variable]:
         Variable(name, os.environ[name], why) for name, why in known.items() if os.environ.get(name)
     ]
     file = environment_files()[settings.env]
-    text = file.read_text(encoding="utf-8")
-    named = sorted(set(re.findall(r"^[^#\n]*\benv:([A-Za-z_]\w*)", text, re.MULTILINE)))
+    lines = file.read_text(encoding="utf-8").splitlines()
+    read = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    named = sorted(set(re.findall(r"\benv:([A-Za-z_]\w*)", read)))
     return found + [Variable(name, None, f"of {file.name}") for name in named]
 
 
@@ -179,7 +185,9 @@ def doctor_command(
     """
     from airflow_bridge.doctor import Asked, examine
     from airflow_bridge.doctor_checks import Result
+    from lake_assets.cli.console import say_json
     from lake_assets.execute import dagster_home
+    from resources.settings import load_settings
 
     settings = load_settings()
     home = dagster_home(settings)
@@ -205,6 +213,8 @@ def doctor_command(
 
 def _show_checks(checks: Sequence[Check]) -> None:
     """One line a check; a subject is named once, and what to do stands beside what failed."""
+    from lake_assets.cli.console import console, show_table
+
     rows, before = [], ""
     for check in checks:
         subject = "" if check.subject == before else check.subject

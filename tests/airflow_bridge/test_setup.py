@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from airflow_bridge.airflow_cli import Airflow, AirflowError, find_airflow
 from airflow_bridge.errors import UsageError
 from airflow_bridge.graph import read_graph
+from airflow_bridge.record import Graph
 from airflow_bridge.setup import (
     Item,
     Limits,
@@ -54,10 +56,13 @@ def test_a_graph_needs_what_its_tasks_name(monkeypatch: pytest.MonkeyPatch) -> N
     assert "s21" in found.queues
     assert set(found.pools) == {task.pool for task in tasks if task.pool}
     assert set(found.queues) == {task.queue for task in tasks}
-    # Where no pipeline says who is told, the variable does.
+    assert found.connections == ("team_room",)
+    # Of a pipeline that does not say who is told, the variable does.
     monkeypatch.setenv("AIRFLOW_BRIDGE_MESSAGES", "room other")
-    told = needs_of(type(graph)(()))
-    assert told == Needs((), (), ("other", "room"))
+    says = Graph(tuple(dag for dag in graph.dags if dag.messages))
+    assert needs_of(says).connections == ("team_room",)
+    silent = Graph((*says.dags, replace(graph.dags[0], messages=())))
+    assert needs_of(silent).connections == ("other", "room", "team_room")
 
 
 @pytest.mark.parametrize(
@@ -222,6 +227,7 @@ def test_the_environment_names_secrets_and_has_none(
     ]
     text = env_file(found)
     assert "geheim" not in text
+    assert environment(NEEDS, None)[0] == Variable("DAGSTER_HOME", None, found[1].why)
     given = [line for line in text.splitlines() if line and not line.startswith("# ")]
     assert given == [
         "LAKE_ENV=prod",
