@@ -103,6 +103,13 @@ def hidden(text: str) -> str:
     return _ADDRESS.sub("***@", text)
 
 
+def reason(error: BaseException) -> str:
+    """The kind and the first line of an error, or of its cause: why a database was given up."""
+    cause = error.__cause__ or error
+    lines = hidden(str(cause)).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[0]}"
+
+
 def last_line(text: str) -> str:
     """The end of what a command said, which is where it says why."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

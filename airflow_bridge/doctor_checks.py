@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from airflow_bridge.airflow_cli import Airflow, called, hidden, last_line
+from airflow_bridge.airflow_cli import Airflow, called, hidden, last_line, reason
 from airflow_bridge.drift import read_pipeline
 from airflow_bridge.errors import BridgeError
 from airflow_bridge.setup import Needs, connection_command, needs
@@ -245,8 +245,10 @@ def _clock(whose: str, ahead: float | None) -> Iterator[Check]:
 
 def of_commands(files: Sequence[DagFile], folder: Path, seconds: float) -> Iterator[Check]:
     """Whether each command of the files is here, of their version, and has their graph."""
-    commands = {one.command(): one.version for one in files if one.pipeline}
-    for words, made in sorted(commands.items()):
+    readable = [one for one in files if one.pipeline]
+    for words in sorted({one.command() for one in readable}):
+        own = [one for one in readable if one.command() == words]
+        made = ", ".join(sorted({one.version for one in own}))
         name = shlex.join(words)
         try:
             done = called([*words, "--version"], seconds)
@@ -256,7 +258,7 @@ def of_commands(files: Sequence[DagFile], folder: Path, seconds: float) -> Itera
             continue
         told = re.search(r"^airflow-bridge (\S+)$", done.stdout, re.MULTILINE)
         if told is None:
-            cure = f"install airflow-bridge {made} there"
+            cure = f"install the airflow-bridge there that wrote the files: {made}"
             why = "does not say the version of its airflow-bridge: older, or another program"
             yield Check("command", name, "failed", why, cure)
         elif told[1] != made:
@@ -265,8 +267,7 @@ def of_commands(files: Sequence[DagFile], folder: Path, seconds: float) -> Itera
             yield Check("command", name, "failed", why, cure)
         else:
             yield Check("command", name, "ok", f"airflow-bridge {told[1]}, as the files")
-        exports = {one.remake: one for one in files if one.pipeline and one.command() == words}
-        for file in exports.values():
+        for file in {one.remake: one for one in own}.values():
             yield _drift(file, folder, seconds)
 
 
@@ -306,10 +307,7 @@ def of_instance(home: Path | None) -> Iterator[Check]:
             last = next(iter(instance.get_run_records(limit=1)), None)
             where = _where(instance)
     except Exception as error:
-        # Of a database that was tried again and again, why is in the cause.
-        cause = error.__cause__ or error
-        lines = hidden(str(cause)).strip().splitlines() or [""]
-        found = f"{home}: {type(cause).__name__}: {lines[0]}"
+        found = f"{home}: {reason(error)}"
         cure = "correct its dagster.yaml, or the variables that it names"
         yield Check("instance", "history", "failed", found, cure)
         return

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from airflow_bridge.airflow_cli import Airflow
+from airflow_bridge.airflow_cli import Airflow, reason
+from airflow_bridge.errors import BridgeError
 from airflow_bridge.record import Graph
 
 if TYPE_CHECKING:
@@ -116,6 +117,22 @@ def limits_of(instance: dg.DagsterInstance) -> Limits:
         {one.name: one.limit for one in found if not one.from_default},
         instance.get_concurrency_config().pool_config.default_pool_limit,
     )
+
+
+def limits_at(home: Path | None) -> Limits:
+    """The same of the instance in a folder; none where there is none, and none is made."""
+    if home is None or not (home / "dagster.yaml").exists():
+        return Limits()
+    import dagster as dg
+
+    try:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            return limits_of(instance)
+    except Exception as error:
+        raise BridgeError(
+            f"The instance of {home / 'dagster.yaml'} does not open, so the limits of its pools "
+            f"are not known: {reason(error)}. Correct that file, or the variables that it names."
+        ) from None
 
 
 def set_up(
@@ -255,7 +272,8 @@ def _pool(
         "pool",
         name,
         state,
-        f"{_slots(has)}, and {slots} are {why}; it stays so without --resize",
+        f"{_slots(has)}, and {slots} are {why}; "
+        + ("--apply changes it" if name in wanted else "it stays so without --resize"),
         shlex.join([*words, pools[name]["description"] or ""]),
     )
 

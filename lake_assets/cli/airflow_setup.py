@@ -6,6 +6,7 @@ which is `airflow_bridge`'s.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections import Counter
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from lake_assets.cli.airflow import (
-    _instance,
     _name,
     _told,
     attribute_option,
@@ -89,21 +89,20 @@ def setup_command(
     from airflow_bridge.airflow_cli import find_airflow
     from airflow_bridge.graph import read_graph
     from airflow_bridge.location import Location
-    from airflow_bridge.setup import env_file, environment, limits_of, needs_of, set_up
+    from airflow_bridge.setup import env_file, environment, limits_at, needs_of, set_up
     from lake_assets.cli.console import say_json
     from lake_assets.execute import dagster_home
     from resources.settings import load_settings
 
     settings = load_settings()
+    _quiet()
     with _told():
         airflow = find_airflow(program, timeout)
         where = Location(module, attribute, _name(module, location))
         graph, _ = read_graph(where.load(), everything)
-        with _instance() as instance:
-            limits = limits_of(instance)
-        wanted = needs_of(graph)
-        items = set_up(airflow, wanted, limits, apply, resize)
-        variables = environment(wanted, dagster_home(settings), _variables(settings))
+        wanted, home = needs_of(graph), dagster_home(settings)
+        items = set_up(airflow, wanted, limits_at(home), apply, resize)
+        variables = environment(wanted, home, _variables(settings))
     missing = [one for one in items if one.state == "missing"]
     if as_json:
         say_json(
@@ -119,6 +118,11 @@ def setup_command(
         click.echo(f"\n{env_file(variables)}", nl=False)
     if missing:
         raise SystemExit(1)
+
+
+def _quiet() -> None:
+    """Dagster logs each try of a database that does not answer; what it comes to is told once."""
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _show_setup(items: Sequence[Item], variables: Sequence[Variable], env: str) -> None:
@@ -190,6 +194,7 @@ def doctor_command(
     from resources.settings import load_settings
 
     settings = load_settings()
+    _quiet()
     home = dagster_home(settings)
     asked = Asked(folder.absolute(), module, _name(module, location), program, home, timeout)
     checks = examine(asked)

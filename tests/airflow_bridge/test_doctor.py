@@ -242,6 +242,11 @@ def test_files_of_an_older_exporter_and_by_hand(asked: Asked, command: Path) -> 
         f"daily.py: written by airflow-bridge 0.0.9 (1), here is {HERE}",
     )
     assert old.cure.startswith("write them again: python -m airflow_bridge export -m ")
+    made = found(checks, "command", f"'{command}'")
+    assert (made.result, made.found) == (
+        "failed",
+        f"airflow-bridge {HERE}, and 0.0.9, {HERE} wrote the files",
+    )
     hand = found(checks, "files", "text")
     assert (hand.result, hand.found) == (
         "failed",
@@ -323,6 +328,24 @@ def test_an_instance_tells_of_its_last_run(asked: Asked) -> None:
         instance.create_run_for_job(FOREIGN.load().get_job("daily"))
     told = found(examine(asked), "instance", "history").found
     assert told.startswith(f"SQLite by {asked.home}, last run 20")
+
+
+def test_where_an_instance_on_a_server_is(
+    asked: Asked, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, database = postgres_server, postgres_server.create_database("doctor_instance")
+    monkeypatch.setenv("DOCTOR_USER", server.user)
+    assert asked.home
+    (asked.home / "dagster.yaml").write_text(
+        f"storage: {{postgres: {{postgres_db: {{hostname: {server.host}, port: {server.port}, "
+        f"db_name: {database}, username: {{env: DOCTOR_USER}}, password: geheim}}}}}}\n"
+    )
+    checks = examine(asked)
+    told = found(checks, "instance", "history")
+    where = f"postgresql {server.host}:{server.port}/{database}"
+    assert (told.result, told.found) == ("ok", f"{where} by {asked.home}, no run in it")
+    assert ("instance", "shared") not in table(checks)
+    assert "geheim" not in str(checks)
 
 
 def test_nothing_hangs(asked: Asked, stand_in: StandIn, command: Path) -> None:

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from airflow_bridge.airflow_cli import Airflow, AirflowError, find_airflow
-from airflow_bridge.errors import UsageError
+from airflow_bridge.errors import BridgeError, UsageError
 from airflow_bridge.graph import read_graph
 from airflow_bridge.record import Graph
 from airflow_bridge.setup import (
@@ -24,6 +24,7 @@ from airflow_bridge.setup import (
     connection_command,
     env_file,
     environment,
+    limits_at,
     limits_of,
     needs_of,
     set_up,
@@ -84,6 +85,17 @@ def test_limits_of_an_instance(tmp_path: Path) -> None:
         instance.event_log_storage.set_concurrency_slots("erp", 2)
         instance.event_log_storage.initialize_concurrency_limit_to_default("by_default")
         assert limits_of(instance) == Limits({"erp": 2}, 4)
+    assert limits_at(tmp_path) == Limits({"erp": 2}, 4)
+
+
+def test_an_instance_is_neither_made_nor_blurted_out(tmp_path: Path) -> None:
+    assert limits_at(None) == limits_at(tmp_path / "none") == Limits()
+    assert not (tmp_path / "none").exists()
+    url = "postgresql://dagster:geheim@127.0.0.1:1/d"
+    (tmp_path / "dagster.yaml").write_text(f"storage: {{postgres: {{postgres_url: '{url}'}}}}")
+    with pytest.raises(BridgeError, match="does not open.*Connection refused") as failed:
+        limits_at(tmp_path)
+    assert "geheim" not in str(failed.value)
 
 
 def test_a_look_changes_nothing(stand_in: StandIn, airflow: Airflow) -> None:
@@ -151,6 +163,10 @@ def test_a_pool_that_is_there_changes_only_when_told(
     [item] = set_up(airflow, needs, limits, apply=True, resize=resize)
     assert item.state == state
     assert stand_in.pools() == {"erp": {**mine, "slots": slots}}
+    if resize and state == "changed":
+        stand_in.says(database={"pools": {"erp": mine}, "connections": {}, "clock": None})
+        [looked] = set_up(airflow, needs, limits, resize=True)
+        assert looked.found.endswith("; --apply changes it")
     differs = slots != limits.slots("erp")[0] and limits != Limits()
     assert ("it stays so without --resize" in item.found) == differs
 

@@ -79,6 +79,7 @@ def test_setup_tells_what_workers_need_and_no_secret(tmp_path: Path, stand_in: S
     done = lake(tmp_path, "setup", "--airflow", stand_in.program, "--env", "prod")
     assert done.returncode == 1, done.stderr
     assert CANARY not in done.stdout + done.stderr
+    assert not (tmp_path / "dagster").exists()
     lines = done.stdout.splitlines()
     assert {
         "LAKE_ENV=prod",
