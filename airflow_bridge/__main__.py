@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m airflow_bridge", description=__doc__)
+    told = f"airflow-bridge {version('airflow-bridge')}"
+    parser.add_argument("--version", action="version", version=told)
     verbs = parser.add_subparsers(dest="verb", required=True)
     raw = argparse.RawDescriptionHelpFormatter
     where = argparse.ArgumentParser(add_help=False)
@@ -113,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     task.add_argument("--updates", default="{}", metavar="JSON", help="the DAG runs that began it")
     task.add_argument("--asset", action="append", default=[], metavar="KEY")
     task.add_argument("--meaning", metavar="JSON", help="what the task `tick` gave")
+    task.add_argument("--wait", action="store_true", help="whether all inputs are there")
     task.add_argument("--origin", default="{}", metavar="JSON", help="dag_id, run_id, task_id …")
     return parser
 
@@ -133,6 +137,7 @@ def _run(words: argparse.Namespace) -> int:
         words.updates,
         words.asset,
         words.meaning,
+        words.wait,
         words.origin,
     )
     return run(_location(words), task, _instance, {})

@@ -17,13 +17,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_bridge.errors import SKIPPED, BridgeError, UsageError
+from airflow_bridge.errors import SKIPPED, BridgeError, NotYetError, UsageError
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from airflow_bridge.location import Location
-    from airflow_bridge.ticks import Asker
+    from airflow_bridge.meaning import Asker, Meaning
 
 #: What of a DAG run becomes tags `airflow/…` of its Dagster runs.
 ORIGIN = ("dag_id", "run_id", "task_id", "try_number", "user", "log_url")
@@ -33,7 +33,8 @@ ORIGIN = ("dag_id", "run_id", "task_id", "try_number", "user", "log_url")
 class Task:
     """What a task calls: the first one of a DAG run gives `tick`, the others assets and `meaning`.
 
-    A job of ops has no assets. `condition` is the asset whose automation condition the DAG is.
+    A job of ops has no assets. With `wait` it is asked whether the inputs of all assets are there.
+    `condition` is the asset whose automation condition the DAG is.
     `tick`, `updates`, `meaning` and `origin` are JSON, as the DAG file passes it.
     """
 
@@ -44,6 +45,7 @@ class Task:
     updates: str = "{}"
     assets: Sequence[str] = ()
     meaning: str | None = None
+    wait: bool = False
     origin: str = "{}"
 
 
@@ -100,8 +102,7 @@ def _carry_out(
         raise UsageError("A task gives either --tick, or --meaning and its assets with --asset.")
     if task.tick is not None:
         return _mean(location, task, _json("--tick", task.tick), open_instance)
-    from airflow_bridge.materialise import materialise
-    from airflow_bridge.ticks import Meaning
+    from airflow_bridge.meaning import Meaning
 
     try:
         meaning = Meaning.of(_json("--meaning", task.meaning or ""))
@@ -110,6 +111,10 @@ def _carry_out(
             f"--meaning is {task.meaning}, not what the task `tick` of the DAG run gave; clear the "
             "task tick, so that it runs again before this one."
         ) from None
+    if task.wait:
+        return _wait(location, task, meaning, open_instance)
+    from airflow_bridge.materialise import materialise
+
     origin = {name: str(value) for name, value in _json("--origin", task.origin).items() if value}
     named = {name: origin[name] for name in ORIGIN if name in origin}
     with open_instance() as instance:
@@ -124,7 +129,8 @@ def _mean(
     open_instance: Callable[[], AbstractContextManager[dg.DagsterInstance]],
 ) -> tuple[int, dict[str, Any]]:
     from airflow_bridge.materialise import say
-    from airflow_bridge.ticks import Asked, meaning
+    from airflow_bridge.meaning import Asked
+    from airflow_bridge.ticks import meaning
 
     repository = location.load()
     asker = _asker(location, repository, task)
@@ -141,13 +147,30 @@ def _mean(
     return 0, found.document()
 
 
+def _wait(
+    location: Location,
+    task: Task,
+    meaning: Meaning,
+    open_instance: Callable[[], AbstractContextManager[dg.DagsterInstance]],
+) -> tuple[int, dict[str, Any]]:
+    from airflow_bridge.waits import lacking, shortened
+
+    repository = location.load()
+    asker = _asker(location, repository, task)
+    with open_instance() as instance:
+        names = lacking(repository, asker, meaning, instance)
+    if names:
+        raise NotYetError(f"Not there as yet: {shortened(names)}.")
+    return 0, {"partition": meaning.shown}
+
+
 def _asker(location: Location, repository: dg.RepositoryDefinition, task: Task) -> Asker:
     """What the DAG is of, in the graph as it is now."""
     import dagster as dg
 
     from airflow_bridge.automation import automation
     from airflow_bridge.location import job_of_condition
-    from airflow_bridge.ticks import Asker
+    from airflow_bridge.meaning import Asker
 
     names = [one.name for one in repository.schedule_defs]
     if task.job not in repository.job_names or task.schedule not in (None, *names):

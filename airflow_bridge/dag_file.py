@@ -25,6 +25,9 @@ MARK = "# airflow-bridge {version}: {module}, location {location}{prefix}. Gener
 
 _WIDE = 100
 
+#: Seconds; to ask takes some 2 CPU s of a worker.
+POKE_INTERVAL = 120
+
 #: Seconds; where the wait between tries grows, it grows to this.
 LONGEST_DELAY = 3600
 
@@ -121,6 +124,7 @@ def _spec(origin: Origin, dag: Dag, near: Neighbours) -> dict[str, Any]:
         "params": _params(dag),
         "messages": list(dag.messages),
         "command": _command(origin, dag),
+        **_some(wait=_wait(dag)),
         # Where all tasks run by Docker, so does the first one: its host may have no project.
         **_some(docker=dockers[0] if all(dockers) else None),
         "tasks": [
@@ -149,6 +153,13 @@ def _command(origin: Origin, dag: Dag) -> str:
     words += ["--schedule", dag.schedule] if dag.schedule else []
     words += ["--condition", dag.condition] if dag.condition else []
     return f"{origin.command} {shlex.join(words)}"
+
+
+def _wait(dag: Dag) -> dict[str, Any] | None:
+    """How often and how long inputs are asked for; a sensor runs in a shell of the worker."""
+    if not dag.waits or all(task.runner == "docker" for task in dag.tasks):
+        return None
+    return {"assets": list(dag.waits), "poke_interval": POKE_INTERVAL, "timeout": dag.patience}
 
 
 def _docker(task: Task) -> dict[str, Any] | None:

@@ -28,6 +28,9 @@ from airflow_bridge.refusals import Refusal, Refusals
 from airflow_bridge.tasks import LONGEST_ID, task_of_ops, tasks_of_assets
 from airflow_bridge.ticks import last_tick, least_airflow, windows_of
 
+#: Seconds; an input that comes half a day late is somebody's to look at.
+PATIENCE = 12 * 3600
+
 #: An unpartitioned job has no first day; a day before any run is asked for.
 _LONG_AGO = datetime(2020, 1, 1)  # noqa: DTZ001 (the zone is the schedule's)
 
@@ -191,6 +194,7 @@ def _dags(
         return []
     own = hints.dag_id or own_id or f"auto__{tasks[0].task_id}"
     description = " ".join((job.description or "").split()) if own_id else ""
+    patience = PATIENCE if hints.wait is None else hints.wait
     timeout = str(job.run_tags.get(MAX_RUNTIME_SECONDS_TAG, ""))
     return [
         Dag(
@@ -207,6 +211,8 @@ def _dags(
             start=_start(windows, cron if cron != "@once" else None, zone),
             least=least or "",
             triggers=tuple(timing.triggers),
+            waits=_outside(repository, nodes) if patience and not timing.triggers else (),
+            patience=patience,
             partitions=_partitions(job.partitions_def),
             params=tuple(
                 Param(name, one["type"], one["default"], one.get("help") or "")
@@ -220,6 +226,14 @@ def _dags(
         )
         for number, (cron, least) in enumerate(zip(timing.crons, leasts, strict=True), 1)
     ]
+
+
+def _outside(repository: dg.RepositoryDefinition, nodes: Sequence[AssetNode]) -> tuple[str, ...]:
+    """What `nodes` read and others make."""
+    own = {node.key for node in nodes}
+    read = {key for node in nodes for key in node.parent_keys} - own
+    made = (key for key in read if repository.asset_graph.get(key).is_materializable)
+    return tuple(sorted(key.to_user_string() for key in made))
 
 
 def _check_config(refusals: Refusals, shown: str, job: dg.JobDefinition) -> None:

@@ -32,9 +32,9 @@ from dagster_shared.error import SerializableErrorInfo
 from airflow_bridge.errors import FAILED, NOT_YET, PERMANENT, UsageError
 from airflow_bridge.location import LoadedJob, Location, create_run, one_op, partition_tags
 from airflow_bridge.locks import claimed
+from airflow_bridge.meaning import Meaning, Request
 from airflow_bridge.metadata import PREFIX, read_hints
 from airflow_bridge.stop import Stop, process_tag, stoppable
-from airflow_bridge.ticks import Meaning, Request
 
 #: The class name of an exception → exit code, for assets that raise their own exceptions.
 Codes = Mapping[str, int]

@@ -24,9 +24,10 @@ class Hints:
     seconds that a task may take, `docker_url` a daemon's address (`unix://…`, `tcp://host:2375`).
     Of jobs and schedules alone: `export` (False: no DAG unless all are asked for), `schedule`
     (`@once`, of a job without one), `dag_id` (kept from an old DAG), `granularity` (what a task
-    is), `run_timeout` (seconds), `max_active_runs`, `catchup`, `messages` (Airflow connections that
-    are told of failure and success), `params` (name: {type, default, help}). An asset with an
-    automation condition is a DAG of its own, and takes these too.
+    is), `run_timeout` (seconds), `wait` (seconds for which a run waits for inputs that others make,
+    0 for none), `max_active_runs`, `catchup`, `messages` (Airflow connections that are told of
+    failure and success), `params` (name: {type, default, help}). An asset with an automation
+    condition is a DAG of its own, and takes these too.
     """
 
     tags: Sequence[str] | None = None
@@ -48,6 +49,7 @@ class Hints:
     dag_id: str | None = None
     granularity: str | None = None
     run_timeout: int | None = None
+    wait: int | None = None
     max_active_runs: int | None = None
     catchup: bool | None = None
     messages: Sequence[str] | None = None
@@ -68,6 +70,7 @@ _KINDS: dict[str, type] = {
     "retries": int,
     "timeout": int,
     "run_timeout": int,
+    "wait": int,
     "max_active_runs": int,
     "export": bool,
     "catchup": bool,
@@ -86,7 +89,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     ),
 }
 
-_LEAST = {"retries": 0, "timeout": 1, "run_timeout": 1, "max_active_runs": 1}
+_LEAST = {"retries": 0, "wait": 0, "timeout": 1, "run_timeout": 1, "max_active_runs": 1}
 
 #: The types of a parameter in JSON schema, which is what Airflow's form knows.
 PARAM_TYPES = {

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shlex
+import subprocess
 import urllib.request
 from datetime import datetime, timedelta
 
@@ -40,6 +41,7 @@ FailException = find("AirflowFailException", SDK + ".exceptions", "airflow.excep
 SkipException = find("AirflowSkipException", SDK + ".exceptions", "airflow.exceptions")
 ASSET = ("Asset", SDK) if AF >= (3, 0) else ("Dataset", "airflow.datasets")  # from 2.4
 STANDARD = "airflow.providers.standard.operators."
+Sensor = find("BaseSensorOperator", SDK, "airflow.sensors.base")
 BashOperator = find("BashOperator", STANDARD + "bash", "airflow.operators.bash")
 
 # What a task tells the command, as JSON in single quotes: `tojson` writes ' as \u0027. The moment
@@ -85,6 +87,26 @@ class DagsterOperator(BashOperator):
 
     def execute(self, context):
         return carry_out(BashOperator, self, context)
+
+
+class WaitSensor(Sensor):
+    """Asks whether the inputs are there: exit code 0 is yes, 75 not yet; any other fails."""
+
+    __module__ = "airflow_bridge"
+    template_fields = ("bash_command",)
+
+    def __init__(self, *, bash_command, **more):
+        super().__init__(**more)
+        self.bash_command = bash_command
+
+    def poke(self, context):
+        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "universal_newlines": True}
+        with subprocess.Popen(["bash", "-c", self.bash_command], **out) as process:
+            for line in process.stdout:
+                self.log.info("%s", line.rstrip())
+        if process.returncode not in (0, 75):
+            raise FailException("To ask ended with exit code %s." % process.returncode)
+        return process.returncode == 0
 
 
 if any("docker" in one for one in [PIPELINE] + PIPELINE["tasks"]):
@@ -193,7 +215,12 @@ def make_dag(spec):
         call, groups, made = spec["command"], {}, {}
         asks = call + MOMENT + UPDATES * bool(spec.get("triggers") and AF >= (2, 4))
         tick = make_task(asks, spec, task_id="tick")
-        done = DoneOperator(task_id="done")
+        first, done = tick, DoneOperator(task_id="done")
+        if "wait" in spec:
+            more = {name: spec["wait"][name] for name in ("poke_interval", "timeout")}
+            asks = "exec " + call + " --wait" + MEANING
+            first = WaitSensor(task_id="wait", mode="reschedule", bash_command=asks, **more)
+            first.set_upstream(tick)
         for one in spec["tasks"]:
             group, more = one.get("group"), seconds(one["task"])
             if group:
@@ -203,13 +230,14 @@ def make_dag(spec):
                 more["outlets"] = [find(*ASSET)(uri) for uri in one.get("outlets", ())]
             assets = "".join(" --asset " + shlex.quote(asset) for asset in one["assets"])
             task = make_task(call + assets + MEANING, one, **more)
-            task.set_upstream([made[name] for name in one["after"]] or tick)
+            task.set_upstream([made[name] for name in one["after"]] or first)
             made[task.task_id] = task
         done.set_upstream([task for task in made.values() if not task.downstream_list])
         for name in spec.get("begins", ()) if AF < (2, 4) else ():
             begin = find("TriggerDagRunOperator", "airflow.operators.trigger_dagrun")
             told = {"dags": ["{{ dag.dag_id }}"], "runs": ["{{ run_id }}"]}
-            done >> begin(task_id="begin_" + name, trigger_dag_id=name, conf={"updates": told})
+            more = {"trigger_dag_id": name, "conf": {"updates": told}}
+            begin(task_id="begin_" + name, **more).set_upstream(done)
     return dag
 
 

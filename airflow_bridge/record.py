@@ -69,7 +69,8 @@ class Dag:
     `start` is a local time of `zone` (`2025-01-01T00:00`), `timeout` the seconds that a run may
     take, `least` the first Airflow whose timetable has the ticks of `cron`. `condition` is the
     asset (of a multi-asset its first) whose automation condition this is, and any update of
-    `triggers`, assets too, begins a run.
+    `triggers`, assets too, begins a run. A run waits at most `patience` seconds for what it reads
+    of `waits`, assets that others make.
     """
 
     dag_id: str
@@ -85,6 +86,8 @@ class Dag:
     start: str
     least: str
     triggers: tuple[str, ...]
+    waits: tuple[str, ...]
+    patience: int
     partitions: Partitions | None
     params: tuple[Param, ...]
     messages: tuple[str, ...]

@@ -23,7 +23,7 @@ from airflow_bridge.record import Task
 from airflow_bridge.refusals import Refusals
 
 #: Task ids of the prelude.
-OWN_TASKS = ("tick", "done")
+OWN_TASKS = ("tick", "wait", "done")
 
 #: Of a DAG's or a task's id.
 LONGEST_ID = 250

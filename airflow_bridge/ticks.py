@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -26,9 +25,11 @@ from dagster._core.storage.tags import (
 from dagster._utils.schedules import reverse_cron_string_iterator
 
 from airflow_bridge.automation import Automation
-from airflow_bridge.errors import NotYetError, UsageError
+from airflow_bridge.errors import UsageError
+from airflow_bridge.meaning import Asked, Asker, Meaning, Request
 from airflow_bridge.metadata import RESERVED_PARAMS
-from airflow_bridge.updates import asked_for, latest, missing, updated_by
+from airflow_bridge.updates import asked_for, latest, updated_by
+from airflow_bridge.waits import missing
 
 #: Set while a schedule is asked for the meaning of a tick, to that tick. A schedule that lets
 #: Airflow fire it skips where it is not set: there Dagster's own daemon asks.
@@ -44,75 +45,6 @@ _PARTITION_TAGS = (
     ASSET_PARTITION_RANGE_START_TAG,
     ASSET_PARTITION_RANGE_END_TAG,
 )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a DAG run says of itself: its moment (ISO, with offset), `conf`, and parameters.
-
-    `updates`: the DAG runs whose updates began it, as two lists `dags` and `runs` of one length.
-    """
-
-    time: str
-    conf: Mapping[str, Any] = field(default_factory=dict)
-    params: Mapping[str, Any] = field(default_factory=dict)
-    updates: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    def wish(self, name: str) -> str | None:
-        """`partition`, `from`, `to` or `tick`: of the run's conf, else of the form."""
-        found = self.conf.get(name)
-        return str(found) if found else str(self.params.get(name) or "") or None
-
-
-@dataclass(frozen=True)
-class Request:
-    """One thing to materialise: the partitions first to last ('' where there are none).
-
-    `assets` None: all of the job's.
-    """
-
-    first: str
-    last: str
-    config: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    assets: Sequence[str] | None = None
-
-    @property
-    def shown(self) -> str:
-        return self.first if self.first == self.last else f"{self.first}…{self.last}"
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a DAG run means. It travels as JSON: every task and every retry reads the same."""
-
-    tick: str
-    requests: Sequence[Request]
-    params: Mapping[str, Any]
-    skip: str | None = None
-
-    @property
-    def shown(self) -> str:
-        """The partitions in words, for people."""
-        return ", ".join(dict.fromkeys(filter(None, (one.shown for one in self.requests))))
-
-    def document(self) -> dict[str, Any]:
-        return {"partition": self.shown, **asdict(self)}
-
-    @staticmethod
-    def of(document: Mapping[str, Any]) -> Meaning:
-        """The meaning that `document` gave."""
-        requests = [Request(**one) for one in document["requests"]]
-        return Meaning(document["tick"], requests, document["params"], document["skip"])
-
-
-@dataclass(frozen=True)
-class Asker:
-    """What a DAG is of: a job, and its schedule or the condition of its assets, if it has one."""
-
-    job: dg.JobDefinition
-    schedule: dg.ScheduleDefinition | None = None
-    automation: Automation | None = None
 
 
 def meaning(
@@ -180,31 +112,28 @@ def _of_condition(
     params: Mapping[str, Any],
     instance: dg.DagsterInstance,
 ) -> Meaning:
-    """As `on_cron()` and `eager()` have it: what an input is missing of is not made.
+    """As `on_cron()` and `eager()` have it.
 
-    The first waits for all inputs to be updated since its tick, so it is tried again; the second is
-    asked for again when the missing input comes.
+    The first waits for all inputs to be updated since its tick, as a task of its own; what an input
+    of the second is missing of is not made, and asked for again when the input comes.
     """
     graph, keys = repository.asset_graph, job.asset_layer.selected_asset_keys
     updated = asked.conf.get("updates") or asked.updates
-    if automation.cron is None and not updated.get("runs"):
-        return _without_schedule(job, moment, params)
     if automation.cron is not None:
         tick = last_tick(automation.cron, automation.zone, moment)
         found = _newest(job.partitions_def, tick)
-        with partition_loading_context(effective_dt=tick):
-            since = {name for key in found for name in missing(graph, instance, keys, key, tick)}
-        if since:
-            names = ", ".join(sorted(since))
-            raise NotYetError(f"Not updated since {tick.isoformat()} as yet: {names}.")
         return _requests(job, found, tick.isoformat(), params, _NONE_ENDED)
+    if not updated.get("runs"):
+        return _without_schedule(job, moment, params)
     tick = moment.astimezone(ZoneInfo(_zone(job)))
     with partition_loading_context(effective_dt=tick):
         by = updated_by(instance, updated["dags"], updated["runs"])
         found = asked_for(graph, keys, by)
-        lacking = {key: missing(graph, instance, keys, key) for key in found}
-    whole = [key for key in found if not lacking[key]]
-    names = ", ".join(dict.fromkeys(name for key in found for name in lacking[key]))
+        lacking = {
+            one: missing(graph, instance, ((key, one) for key in keys), keys) for one in found
+        }
+    whole = [one for one in found if not lacking[one]]
+    names = ", ".join(dict.fromkeys(name for one in found for name in lacking[one]))
     why = f"Not there as yet: {names}." if names else "What was updated asks for no partition."
     return _requests(job, whole, tick.isoformat(), params, why)
 

@@ -1,15 +1,12 @@
 """What the updates of assets ask of an asset that waits for them, partition by partition.
 
-Here: the materialisations of the DAG runs that began this one, Dagster's partition mappings, and
-what `AutomationCondition.eager()` and `on_cron()` want of inputs. Not here: which conditions are
-exported (`automation.py`), and runs that name their partitions themselves (`ticks.py`).
+Here: the materialisations of the DAG runs that began this one, and Dagster's partition mappings.
+Not here: which conditions are exported (`automation.py`), and what is still missing (`waits.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from datetime import datetime
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -54,8 +51,7 @@ def asked_for(
 ) -> list[str | None]:
     """The partitions of `keys`, which run together, that read what was updated; in their order.
 
-    As `eager()` has it only the newest window of time is asked for, and nothing of which an input
-    is missing: `missing` tells.
+    As `eager()` has it only the newest window of time is asked for.
     """
     found: dict[str | None, None] = {}
     for key in sorted(keys, key=str):
@@ -102,55 +98,3 @@ def latest(partitions: dg.PartitionsDefinition[str] | None) -> frozenset[str] | 
         return None
     key = partitions.get_last_partition_key()
     return frozenset() if key is None else frozenset({key})
-
-
-def missing(
-    graph: AssetGraph,
-    instance: dg.DagsterInstance,
-    keys: Collection[dg.AssetKey],
-    partition: str | None,
-    since: datetime | None = None,
-) -> list[str]:
-    """What `partition` of `keys` reads and is not there, or was not made since a moment: names."""
-    found: dict[str, None] = {}
-    for key in keys:
-        parents = graph.get_parents_partitions(key, partition)
-        needed: dict[dg.AssetKey, set[str | None]] = {}
-        for one in parents.parent_partitions:
-            if one.asset_key not in keys and graph.get(one.asset_key).is_materializable:
-                needed.setdefault(one.asset_key, set()).add(one.partition_key)
-        for parent in sorted(needed, key=str):
-            gone = needed[parent] - _made(instance, parent, needed[parent], since)
-            found.update(dict.fromkeys(_name(parent, one) for one in sorted(gone, key=str)))
-        never = parents.required_but_nonexistent_parents_partitions
-        found.update(dict.fromkeys(_name(one.asset_key, one.partition_key) for one in never))
-    return list(found)
-
-
-def _name(key: dg.AssetKey, partition: str | None) -> str:
-    return " ".join(filter(None, (key.to_user_string(), partition)))
-
-
-def _made(
-    instance: dg.DagsterInstance,
-    key: dg.AssetKey,
-    wanted: AbstractSet[str | None],
-    since: datetime | None,
-) -> set[str | None]:
-    """Which of the `wanted` partitions were materialised (after `since`); None: at all."""
-    whole = None in wanted
-    if since is None and not whole:
-        return {*instance.get_materialized_partitions(key)}
-    asked = dg.AssetRecordsFilter(
-        asset_key=key,
-        asset_partitions=None if whole else sorted(one for one in wanted if one),
-        after_timestamp=since.timestamp() if since else None,
-    )
-    found: set[str | None] = set()
-    cursor = None
-    while True:
-        page = instance.fetch_materializations(asked, 1 if whole else 1000, cursor)
-        found |= {None if whole else record.partition_key for record in page.records}
-        if whole or not page.has_more:
-            return found
-        cursor = page.cursor

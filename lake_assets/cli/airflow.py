@@ -208,6 +208,7 @@ def graph_command(
 @click.option("--updates", default="{}", metavar="JSON", help="The DAG runs that began it.")
 @click.option("--asset", "assets", multiple=True, metavar="KEY")
 @click.option("--meaning", metavar="JSON", help="What the task `tick` of the DAG run gave.")
+@click.option("--wait", is_flag=True, help="Whether all inputs are there.")
 @click.option("--origin", default="{}", metavar="JSON", help="dag_id, run_id, task_id, …")
 @env_option
 def run_command(
@@ -221,6 +222,7 @@ def run_command(
     updates: str,
     assets: tuple[str, ...],
     meaning: str | None,
+    wait: bool,
     origin: str,
 ) -> None:
     """What a task of an exported DAG calls; its last line of output is its result as JSON.
@@ -231,7 +233,7 @@ def run_command(
     from airflow_bridge.location import Location
 
     where = Location(module, attribute, _name(module, location))
-    task = Task(job, schedule, condition, tick, updates, assets, meaning, origin)
+    task = Task(job, schedule, condition, tick, updates, assets, meaning, wait, origin)
     leave(run(where, task, _instance, _codes()))
 
 

@@ -6,6 +6,7 @@ It keeps what the file hands over. What real Airflows make of it is tested with 
 
 from __future__ import annotations
 
+import logging
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -65,6 +66,10 @@ class BashOperator(BaseOperator):
                 f"Bash command failed. The command returned a non-zero exit code {self.ends}."
             )
         return self.ends
+
+
+class BaseSensorOperator(BaseOperator):
+    log = logging.getLogger("stand_in")
 
 
 class DockerOperator(BashOperator):
@@ -129,6 +134,8 @@ def _modules(version: str, connections: Mapping[str, Connection]) -> dict[str, t
         "airflow.timetables": {},
         "airflow.timetables.interval": {"CronDataIntervalTimetable": CronDataIntervalTimetable},
         "airflow.operators": {},
+        "airflow.sensors": {},
+        "airflow.sensors.base": {"BaseSensorOperator": BaseSensorOperator},
         "airflow.operators.bash": {"BashOperator": BashOperator},
         "airflow.operators.trigger_dagrun": {"TriggerDagRunOperator": TriggerDagRunOperator},
         "airflow.datasets": {"Dataset": Dataset, "DatasetAny": DatasetAny},

@@ -20,7 +20,7 @@ from airflow_bridge import locks
 from airflow_bridge.errors import NotYetError
 from airflow_bridge.locks import claimed
 from airflow_bridge.materialise import materialise
-from airflow_bridge.ticks import Meaning, Request
+from airflow_bridge.meaning import Meaning, Request
 from tests.airflow_bridge.conftest import FOREIGN, MODULE, ROOT, Command
 
 TICK = {"time": "2025-03-03T22:10:00+00:00", "conf": {}, "params": {"rate": 0.1}}

@@ -11,14 +11,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from airflow_bridge.dag_file import Origin, dag_file, neighbours
 from airflow_bridge.export import Wish, render
+from airflow_bridge.graph import read_graph
+from airflow_bridge.location import Location
 from tests.airflow_bridge.conftest import FOREIGN
 from tests.airflow_bridge.stand_in import (
     AirflowException,
     AirflowFailException,
+    AirflowSkipException,
     Connection,
+    DatasetAny,
     stand_in,
 )
 
@@ -42,7 +48,8 @@ def test_the_dag(text: str) -> None:
         dag = load(text)["dag"]
     assert {name: task.upstream for name, task in dag.tasks.items()} == {
         "tick": [],
-        "raw__order.lines": ["tick"],
+        "wait": ["tick"],
+        "raw__order.lines": ["wait"],
         "star": ["raw__order.lines"],
         "load": ["star"],
         "done": ["load"],
@@ -51,12 +58,13 @@ def test_the_dag(text: str) -> None:
     assert (timetable.cron, str(timetable.timezone)) == ("10 7 * * *", "Asia/Seoul")
     assert dag.given["start_date"].isoformat() == "2024-12-31T07:10:00+09:00"
     commands = {name: task.given.get("bash_command") for name, task in dag.tasks.items()}
+    commands["wait"] = dag.tasks["wait"].bash_command
     assert commands["done"] is None
     words = shlex.split(commands["star"])
     assert words[:4] == ["exec", "/opt/lake/bin/lake", "airflow", "run"]
     assert words[words.index("--asset") :][:4] == ["--asset", "dims", "--asset", "facts"]
     # Everything of a run reaches the shell through tojson, inside single quotes.
-    for command in (commands["tick"], commands["star"]):
+    for command in (commands["tick"], commands["wait"], commands["star"]):
         inside = command.split("'")[1::2]
         outside = "".join(command.split("'")[::2])
         assert all(one.startswith("{{ ") and one.endswith(" | tojson }}") for one in inside)
@@ -119,11 +127,12 @@ def test_the_moment_of_a_run(text: str, run_type: str, given: dict[str, str], ti
         (265, AirflowException),
         (65, AirflowFailException),
         (2, AirflowFailException),
+        (99, AirflowSkipException),
     ],
 )
-def test_exit_codes(text: str, ends: int, raised: type[Exception]) -> None:
-    with stand_in():
-        task = load(text)["dag"].tasks["star"]
+@pytest.mark.parametrize("runner", ["shell", "docker"])
+def test_exit_codes(ends: int, raised: type[Exception], runner: str) -> None:
+    task = loaded(runner)["dag"].tasks["one"]
     task.ends = ends
     with pytest.raises(raised) as error:
         task.execute({})
@@ -145,6 +154,114 @@ def test_older_airflows_are_told_in_one_sentence(text: str, version: str) -> Non
         pytest.raises(RuntimeError, match=rf"needs Airflow 2.2 or newer; this is {version}\.$"),
     ):
         load(text)
+
+
+def loaded(what: str, version: str = "2.2.3") -> dict[str, Any]:
+    """The file of an asset that a shell or a container makes, or of a `reader` of it."""
+    docker = {"airflow/runner": "docker", "airflow/image": "weather"}
+    one = dg.asset(name="one", metadata=docker if what == "docker" else {})(lambda: None)
+    eager = {"automation_condition": dg.AutomationCondition.eager()}
+    reader = dg.asset(name="reader", deps=[one, "two"], **eager)(lambda: None)
+    two = dg.asset(name="two")(lambda: None)
+    jobs = [dg.define_asset_job(asset.key.path[0], [asset]) for asset in (one, two)]
+    definitions = dg.Definitions([one, two, reader], jobs=jobs)
+    graph, refusals = read_graph(definitions.get_repository_def())
+    assert refusals == []
+    origin = Origin(Location("m", "defs", "here"), "bridge", "the test")
+    (dag,) = (
+        dag for dag in graph.dags if dag.dag_id == {"reader": "auto__reader"}.get(what, "one")
+    )
+    with stand_in(version):
+        return load(dag_file(origin, dag, neighbours(graph)))
+
+
+def test_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets what the worker names of its own environment, once it runs and not before."""
+    dag = loaded("docker")["dag"]
+    for name in ("tick", "one"):
+        given = dag.tasks[name].given
+        assert (given["image"], given["docker_url"]) == ("weather", "unix://var/run/docker.sock")
+        assert given["auto_remove"] == "force"
+        assert "environment" not in given
+        assert shlex.split(given["command"])[:2] == ["bridge", "run"]
+    monkeypatch.setenv("AIRFLOW_BRIDGE_DOCKER_ENV", "LAKE_ENV NOT_SET")
+    monkeypatch.setenv("LAKE_ENV", "prod")
+    monkeypatch.setenv("AIRFLOW_BRIDGE_DOCKER_MOUNTS", "/srv/lake:/srv/lake:ro")
+    task = dag.tasks["one"]
+    task.ends = 'log of it\n{"ok": true}\n'
+    assert task.execute({}) == {"ok": True}
+    assert (task.environment, task.mounts) == ({"LAKE_ENV": "prod"}, ["/srv/lake:/srv/lake:ro"])
+
+
+@pytest.mark.parametrize(
+    ("version", "key", "begun_by"),
+    [
+        ("2.2.3", "schedule_interval", None),
+        ("2.4.0", "schedule", ["dagster://here/one", "dagster://here/two"]),
+        ("2.9.0", "schedule", "any of dagster://here/one, dagster://here/two"),
+    ],
+)
+def test_what_an_update_begins(version: str, key: str, begun_by: Any) -> None:
+    reader, maker = (loaded(what, version)["dag"] for what in ("reader", "one"))
+    found = reader.given[key]
+    if isinstance(found, DatasetAny):
+        found = f"any of {', '.join(found.uris)}"
+    elif found is not None:
+        found = [one.uri for one in found]
+    assert found == begun_by
+    outlets = [one.uri for one in maker.tasks["one"].given.get("outlets", [])]
+    begun = {name for name in maker.tasks if name.startswith("begin_")}
+    asks = reader.tasks["tick"].given["bash_command"]
+    if version == "2.2.3":  # which has no datasets: the DAG that makes it begins the other
+        assert (outlets, begun) == ([], {"begin_auto__reader"})
+        begin = maker.tasks["begin_auto__reader"]
+        assert begin.upstream == ["done"]
+        assert begin.given["trigger_dag_id"] == "auto__reader"
+        told = {"dags": ["{{ dag.dag_id }}"], "runs": ["{{ run_id }}"]}
+        assert begin.given["conf"] == {"updates": told}
+        assert "--updates" not in asks
+    else:
+        assert (outlets, begun) == (["dagster://here/one"], set())
+        assert "--updates" in asks
+
+
+def test_the_runs_that_updated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Jinja reads the events of 2.11, a dict by URI."""
+    import jinja2
+
+    command = loaded("reader", "2.11.2")["dag"].tasks["tick"].given["bash_command"]
+    events = [SimpleNamespace(source_dag_id=f"d{n}", source_run_id=f"r'{n}") for n in range(3)]
+    told = (
+        jinja2.Environment(undefined=jinja2.StrictUndefined)
+        .from_string(command)
+        .render(
+            dag_run=SimpleNamespace(conf=None, run_type="dataset_triggered"),
+            params={},
+            data_interval_end=SimpleNamespace(isoformat=lambda: "now"),
+            triggering_dataset_events={"dagster://a": events[:2], "dagster://b": events[2:]},
+        )
+    )
+    words = shlex.split(told)
+    assert words[words.index("--condition") + 1] == "reader"
+    updates = json.loads(words[words.index("--updates") + 1])
+    assert updates == {"dags": ["d0", "d1", "d2"], "runs": ["r'0", "r'1", "r'2"]}
+
+
+@pytest.mark.parametrize(
+    ("ends", "found"), [(0, True), (75, False), (1, None), (2, None), (65, None)]
+)
+def test_to_wait(text: str, ends: int, found: bool | None, caplog: Any) -> None:
+    with stand_in():
+        wait = load(text)["dag"].tasks["wait"]
+    assert (wait.given["mode"], wait.given["poke_interval"]) == ("reschedule", 120)
+    wait.bash_command = f"echo 'facts 2025-07-01'; exit {ends}"
+    with caplog.at_level("INFO"):
+        if found is None:
+            with pytest.raises(AirflowFailException, match=f"exit code {ends}"):
+                wait.poke({})
+        else:
+            assert wait.poke({}) is found
+    assert "facts 2025-07-01" in caplog.text
 
 
 # -- messages

@@ -100,7 +100,8 @@ def test_the_dag_as_airflow_has_it(parsed: Mapping[str, Any]) -> None:
     tasks = daily["tasks"]
     assert {name: task["upstream"] for name, task in tasks.items()} == {
         "tick": [],
-        "raw__order.lines": ["tick"],
+        "wait": ["tick"],
+        "raw__order.lines": ["wait"],
         "star": ["raw__order.lines"],
         "load": ["star"],
         "done": ["load"],

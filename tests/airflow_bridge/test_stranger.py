@@ -16,7 +16,8 @@ from airflow_bridge.errors import UsageError
 from airflow_bridge.export import Exported, Wish, export
 from airflow_bridge.location import Location
 from airflow_bridge.materialise import materialise
-from airflow_bridge.ticks import Asked, Asker, Meaning, meaning
+from airflow_bridge.meaning import Asked, Asker, Meaning
+from airflow_bridge.ticks import meaning
 
 STRANGER = Location("tests.airflow_bridge.stranger", "defs", "stranger")
 

@@ -14,15 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_bridge.errors import UsageError
-from airflow_bridge.ticks import (
-    TICK_VARIABLE,
-    Asked,
-    Asker,
-    Meaning,
-    last_tick,
-    least_airflow,
-    meaning,
-)
+from airflow_bridge.meaning import Asked, Asker, Meaning
+from airflow_bridge.ticks import TICK_VARIABLE, last_tick, least_airflow, meaning
 from lake_assets.definitions import build_definitions
 from lake_assets.loader import load_pipelines, pipeline_folders
 from resources.settings import load_settings
