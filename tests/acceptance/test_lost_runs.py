@@ -235,9 +235,9 @@ def test_a_worker_that_is_killed(site: Site) -> None:
     )
     (put,) = report.ended
     assert put.run_id == run.run_id
-    assert put.why.startswith(
-        "Its task is gone: Airflow says of orders of sales, run killed, try 1"
-    )
+    # By then another try may wait for a worker.
+    assert put.why.startswith("Its task is gone: Airflow ")
+    assert " orders of sales, run killed, try " in put.why
     after = site.instance.get_run_by_id(run.run_id)
     assert after is not None
     assert after.status == dg.DagsterRunStatus.FAILURE

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from airflow_bridge.airflow_api import Api, ApiError
 from airflow_bridge.graph import read_graph
@@ -17,9 +22,11 @@ from airflow_bridge.record import Graph
 from airflow_bridge.sensor import INTERVAL, airflow_sensor
 from lake_assets.definitions import build_definitions
 from resources.errors import LakeError
-from resources.settings import Connection, Settings, load_settings
+from resources.settings import SHIPPED, Connection, Settings, load_settings
 from sensors.airflow import airflow_sensors
-from tests.airflow_bridge.conftest import FOREIGN
+from tests.airflow_bridge.conftest import FOREIGN, ROOT
+from tests.airflow_bridge.test_airflow_api import FAILED, PASSWORD, TASK_211, of, server
+from tests.airflow_bridge.test_airflow_api import StandIn as Http
 from tests.airflow_bridge.test_lost_runs import LINES, MEANING, StandIn
 
 
@@ -110,6 +117,8 @@ def settings_with(**connections: Mapping[str, Any]) -> Settings:
     return replace(found, environment=found.environment.model_copy(update={"connections": both}))
 
 
+__all__ = ["server"]
+
 AIRFLOW = {"kind": "http", "url": "http://127.0.0.1:9", "user": "reader", "password": "env:NO_PW"}
 
 
@@ -139,3 +148,34 @@ def test_the_lake_says_what_the_connection_lacks(
     (sensor,) = airflow_sensors(settings_with(airflow=given))
     with pytest.raises(LakeError, match=re.escape(said)):
         tick(sensor, instance)
+
+
+def test_dagsters_own_process_evaluates_it(server: Http, tmp_path: Path) -> None:
+    """As the daemon has it done: by the code server, which loads the lake itself."""
+    page = {"task_instances": [{**TASK_211, "dag_id": "theirs"}], "total_entries": 1}
+    server.answers = of("2.11.2", **{FAILED: page})
+    content = yaml.safe_load((SHIPPED / "local.yaml").read_text())
+    content["connections"]["airflow"] = {**AIRFLOW, "url": server.url, "password": "env:AF_PW"}
+    (tmp_path / "with_airflow.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "dagster").mkdir()
+    words = ["dagster", "sensor", "preview", "airflow", "-m", "lake_assets.definitions"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "LAKE_ENV": "with_airflow",
+            "LAKE_ENVIRONMENTS": str(tmp_path),
+            "LAKE_HOME": str(tmp_path / "home"),
+            "DAGSTER_HOME": str(tmp_path / "dagster"),
+            "AF_PW": PASSWORD,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert "skipping: recorded 0 that never reached Dagster, ended 0 whose task is gone" in said
+    assert PASSWORD not in said
+    assert server.asked[-1][2].startswith("Basic ")
