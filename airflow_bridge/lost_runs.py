@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -21,9 +22,10 @@ from airflow_bridge.airflow_api import Try
 from airflow_bridge.errors import BridgeError
 from airflow_bridge.location import Location, create_run, partition_tags
 from airflow_bridge.materialise import _chunks, _config, _cut
+from airflow_bridge.meaning import Meaning, Request
 from airflow_bridge.metadata import PREFIX
-from airflow_bridge.record import Graph, Task
-from airflow_bridge.ticks import Meaning, Request
+from airflow_bridge.record import Dag, Graph, Task
+from airflow_bridge.tasks import OWN_TASKS
 
 #: What is looked at again each time, as the clocks of Airflow's hosts differ.
 OVERLAP = timedelta(minutes=5)
@@ -146,12 +148,15 @@ class Names:
         if not dag_id.startswith(self.prefix):
             return None
         own = dag_id[len(self.prefix) :]
-        dags = {dag.dag_id: dag for dag in self.graph.dags}
-        dag = dags.get(own) or dags.get(re.sub(r"__v[0-9]{1,4}$", "", own))
+        dag = self._dags.get(own) or self._dags.get(re.sub(r"__v[0-9]{1,4}$", "", own))
         return (dag.job, {task.task_id: task for task in dag.tasks}) if dag else None
 
     def known(self, dag_id: str) -> bool:
         return self.tasks(dag_id) is not None
+
+    @cached_property
+    def _dags(self) -> Mapping[str, Dag]:
+        return {dag.dag_id: dag for dag in self.graph.dags}
 
 
 def _lost(
@@ -169,15 +174,14 @@ def _lost(
             known = names.tasks(one.dag_id)
             assert known is not None
             job, tasks = known
-            if one.task_id == "done":
+            if one.task_id == "done":  # all is made; only the message of it failed
                 continue
-            if one.task_id == "tick":
-                assets = tuple(sorted({key for task in tasks.values() for key in task.assets}))
-                yield Lost(one, job, assets, None)
-            elif one.task_id in tasks:
+            if one.task_id in (*tasks, *OWN_TASKS):
                 if run not in meanings:
                     meanings[run] = _meaning(api.result(*run, "tick"))
-                yield Lost(one, job, tasks[one.task_id].assets, meanings[run])
+                whole = {key for task in tasks.values() for key in task.assets}
+                assets = tasks[one.task_id].assets if one.task_id in tasks else sorted(whole)
+                yield Lost(one, job, tuple(assets), meanings[run])
             else:
                 report.problems.append(
                     f"{_shown(one)} is no task of the graph: its file is of another version or "

@@ -22,6 +22,7 @@ from airflow_bridge.graph import read_graph
 from airflow_bridge.lost_runs import FIRST, GRACE, OVERLAP, Report, sync
 from airflow_bridge.record import Graph
 from tests.airflow_bridge.conftest import FOREIGN
+from tests.airflow_bridge.projects import STRANGER
 
 NOW = datetime(2025, 7, 2, 6, 30, tzinfo=timezone.utc)
 ENDED = NOW - timedelta(minutes=3)
@@ -183,6 +184,10 @@ LOST: dict[str, tuple[StandIn, set[tuple[str, int, str]]]] = {
     ),
     "none asked of this asset": (StandIn([LINES], meaning=meaning(*DAYS[:2], ["out"])), set()),
     "the task that says the partitions": (StandIn([TICK]), {("tick", 1, "")}),
+    "the task that waits for inputs": (
+        StandIn([replace(LINES, task_id="wait")], meaning=MEANING),
+        {("wait", 1, DAYS[0])},
+    ),
     "its result is gone": (StandIn([LINES]), {("raw__order.lines", 1, "")}),
     "its result is none of ours": (
         StandIn([LINES], meaning="hello"),
@@ -259,6 +264,20 @@ def test_what_dagster_knows_is_not_recorded(
     run_of(instance, dg.DagsterRunStatus.FAILURE, number=1)
     report = look(StandIn([AGAIN], before=[LINES], meaning=MEANING))
     assert [put.try_number for put in report.recorded] == [2]
+
+
+def test_a_job_of_ops_has_no_assets(instance: dg.DagsterInstance) -> None:
+    airflow = StandIn(
+        [replace(LINES, dag_id="of_ops", task_id="of_ops")],
+        meaning={**MEANING, "requests": [{"first": "", "last": ""}]},
+    )
+    graph = read_graph(STRANGER.load(), everything=True)[0]
+    (put,) = sync(instance, STRANGER, airflow, graph, now=NOW).recorded
+    (run,) = instance.get_runs()
+    assert (run.run_id, run.job_name, run.status) == (
+        *(put.run_id, "of_ops", dg.DagsterRunStatus.FAILURE),
+    )
+    assert not run.asset_selection
 
 
 def test_many_are_recorded_over_several_looks(
