@@ -124,7 +124,7 @@ def revenue_is_plausible(revenue: int) -> dg.AssetCheckResult:
     partitions_def=DAYS,
     group_name="finance",
     deps=[dg.AssetDep("balance", partition_mapping=DAY_BEFORE), revenue],
-    backfill_policy=dg.BackfillPolicy.multi_run(7),
+    backfill_policy=dg.BackfillPolicy.multi_run(3),
 )
 def balance(context: dg.AssetExecutionContext) -> None:
     """Of the day before, and what came in: it depends on itself."""

@@ -33,6 +33,9 @@ from tests.conftest import absent
 from tests.servers.airflow import VERSIONS, Airflow, install
 from tests.servers.postgres import NoServer
 
+#: What is looked at of tasks that materialise nothing.
+OWN = ("upstream", "queue", "pool", "owner", "group")
+
 #: What Airflow itself says for a preset.
 PRESETS = {"@daily": "0 0 * * *", "@hourly": "0 * * * *"}
 
@@ -142,7 +145,13 @@ def test_documents_are_shown_as_they_are(parsed: Mapping[str, Any], dags: Path) 
         *({"cron": "1 2 * * *"}, {"zone": "Asia/Tokyo"}, {"start": "2024-12-29T07:30"}),
         *({"tags": ("x",)}, {"owner": "x"}, {"description": "x"}, {"catchup": True}),
         *({"max_active_runs": 2}, {"timeout": 1}, {"job": "x"}, {"schedule": "x"}),
-        *({"condition": "x"}, {"triggers": ("x",)}, {"partitions": None}, {"tasks": ()}),
+        *(
+            {"condition": "x"},
+            {"triggers": ("x",)},
+            {"waits": ("x",), "patience": 9},
+            {"partitions": None},
+            {"tasks": ()},
+        ),
         {"params": (Param("x", "string", "y"),)},
     ],
     ids=str,
@@ -232,7 +241,8 @@ def expected(
 def _told(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
     """A task as Airflow has it, with what its command asks for; less of those of no asset."""
     if name in OWN_TASKS or name.startswith("begin_"):
-        return {word: task[word] for word in ("upstream", "queue", "pool", "owner", "group")}
+        sensor = ("mode", "patience") if name == "wait" else ()
+        return {word: task[word] for word in (*OWN, *sensor)}
     words = shlex.split(task["command"])
     asked = {
         option: [value for word, value in pairwise(words) if word == option]
@@ -240,7 +250,8 @@ def _told(name: str, task: Mapping[str, Any]) -> dict[str, Any]:
     }
     # A pair of quotes may not survive: the whole of Jinja's is one word.
     assert words[-2] == "--origin"
-    return {**{word: value for word, value in task.items() if word != "command"}, **asked}
+    sensors = ("command", "mode", "poke_interval", "patience")
+    return {**{word: value for word, value in task.items() if word not in sensors}, **asked}
 
 
 def _form(dag: Dag) -> dict[str, Any]:
@@ -269,15 +280,20 @@ def _tasks(
     found = {"tick": {"upstream": [], **own}, "done": {"upstream": leaves, **own}}
     for name in begins if version < (2, 4) else ():
         found[f"begin_{name}"] = {"upstream": ["done"], **own}
+    first = "tick"
+    if dag.waits:
+        first = "wait"
+        sensor = {"mode": "reschedule", "patience": dag.patience}
+        found[first] = {"upstream": ["tick"], **own, **sensor}
     for task in dag.tasks:
         found[task.task_id] = _task(location, dag, task, version)
+        found[task.task_id]["upstream"] = sorted(task.after) or [first]
     return found
 
 
 def _task(location: Location, dag: Dag, task: Task, version: tuple[int, ...]) -> dict[str, Any]:
     outlets = [uri(location, one) for one in task.assets] if version >= (2, 4) else []
     return {
-        "upstream": sorted(task.after) or ["tick"],
         "queue": task.queue or "default",
         "pool": task.pool or "default_pool",
         "priority": task.priority or 1,

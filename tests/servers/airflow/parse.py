@@ -113,6 +113,9 @@ def task_document(task, group):
         "docker_url": getattr(task, "docker_url", None),
         "outlets": sorted(getattr(one, "uri", str(one)) for one in task.outlets or ()),
         "command": getattr(task, "bash_command", None) or getattr(task, "command", None),
+        "mode": getattr(task, "mode", None),
+        "poke_interval": getattr(task, "poke_interval", None),
+        "patience": getattr(task, "timeout", None),
     }
 
 
