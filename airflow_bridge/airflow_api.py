@@ -54,6 +54,7 @@ class Try:
     end: datetime | None
     since: datetime | None
     host: str
+    log_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,19 @@ class Api:
             number = max(number + (state == "failed" and not begun and queued is not None), 1)
         ended = end if state in (*FAILED_STATES, "success", "skipped") else None
         since = ended or max(filter(None, (queued, start)), default=None)
+        names = (told["dag_id"], run_id, told["task_id"])
+        log_url = self._log_url(names, number, told.get("execution_date") or "")
         host = told.get("hostname") or ""
-        return Try(told["dag_id"], run_id, told["task_id"], number, state, start, end, since, host)
+        return Try(*names, number, state, start, end, since, host, log_url)
+
+    def _log_url(self, names: tuple[str, str, str], number: int, moment: str) -> str:
+        """Where the UI shows the log."""
+        dag, run, task, date = (quote(one, safe="") for one in (*names, moment))
+        if self.version >= (3, 0):
+            return f"{self.url}/dags/{dag}/runs/{run}/tasks/{task}?try_number={number}"
+        if self.version >= (2, 3):
+            return f"{self.url}/dags/{dag}/grid?dag_run_id={run}&task_id={task}&tab=logs"
+        return f"{self.url}/log?execution_date={date}&task_id={task}&dag_id={dag}"
 
     def _pages(self, path: str, key: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         offset = 0

@@ -25,6 +25,7 @@ from airflow_bridge.materialise import _chunks, _config, _cut
 from airflow_bridge.meaning import Meaning, Request
 from airflow_bridge.metadata import PREFIX
 from airflow_bridge.record import Dag, Graph, Task
+from airflow_bridge.stop import PROCESS_TAG
 from airflow_bridge.tasks import OWN_TASKS
 
 #: What is looked at again each time, as the clocks of Airflow's hosts differ.
@@ -168,7 +169,8 @@ def _lost(
         run = (last.dag_id, last.run_id)
         if run not in reached:
             reached[run] = _reached(instance, *run)
-        for one in (*api.earlier(last), last):
+        before = {(last.task_id, str(number)) for number in range(1, last.number)}
+        for one in (*(() if before <= reached[run] else api.earlier(last)), last):
             if (one.task_id, str(one.number)) in reached[run]:
                 continue
             known = names.tasks(one.dag_id)
@@ -218,6 +220,7 @@ def _record(instance: dg.DagsterInstance, location: Location, lost: Lost) -> Ite
         f"{PREFIX}run_id": one.run_id,
         f"{PREFIX}task_id": one.task_id,
         f"{PREFIX}try_number": str(one.number),
+        f"{PREFIX}log_url": one.log_url,
         LOST_TAG: "true",
     }
     why = _why(lost)
@@ -254,8 +257,8 @@ def _why(lost: Lost) -> str:
             + ", so this is recorded without one. "
         ]
     words += [
-        "Why is in the log of that task in Airflow's UI; where there is no log no worker took it "
-        "(image missing, worker lost, broker down), and the scheduler's log tells."
+        f"Why is in its log, {one.log_url}; where that is empty no worker took it (image missing, "
+        "worker lost, broker down), and the scheduler's log tells."
     ]
     return "".join(words)
 
@@ -266,7 +269,7 @@ def _reap(instance: dg.DagsterInstance, api: Reader, names: Names, now: datetime
     A re-execution in the UI has its parent's tags, but no task.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        tags = {name[len(PREFIX) :]: text for name, text in run.tags.items()}
+        tags = {name.removeprefix(PREFIX): text for name, text in run.tags.items()}
         if run.parent_run_id or not names.known(tags.get("dag_id", "")):
             continue
         where = (tags["dag_id"], tags.get("run_id", ""), tags.get("task_id", ""))
@@ -283,8 +286,8 @@ def _reap(instance: dg.DagsterInstance, api: Reader, names: Names, now: datetime
             why = f"Airflow says of {_shown(found)}: {found.state} since {_clock(found.since)}"
         else:
             why = f"Airflow is at {_shown(found)}: {found.state}; this is try {number}"
-        host = found.host if found and found.host else "an unknown host"
-        why = f"Its task is gone: {why}, on {host}, and its process did not end the run."
+        process, log = run.tags.get(PROCESS_TAG, "unknown"), tags.get("log_url", "unknown")
+        why = f"Its task is gone: {why}. Its process ({process}) did not end the run; log: {log}"
         if run.status == dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, why)
         else:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -137,17 +137,30 @@ RUNS_22 = {"dag_runs": [{"dag_id": "daily", "dag_run_id": "scheduled__x"}], "tot
 OTHER = {"dag_id": "theirs", "execution_date": "2025-07-01T00:00:00+00:00"}
 
 
+_DATE_22 = "2025-07-01T22%3A10%3A00%2B00%3A00"
+_LOG_22 = f"/log?execution_date={_DATE_22}&task_id=raw__order.lines&dag_id=daily"
+_LOG_211 = "/dags/daily/grid?dag_run_id=scheduled__x&task_id=raw__order.lines&tab=logs"
+_LOG_33 = "/dags/daily/runs/scheduled__x/tasks/raw__order.lines?try_number=2"
+
+
 @pytest.mark.parametrize(
-    ("version", "task"), [("2.2.3", TASK_22), ("2.11.2", TASK_211), ("3.3.2", TASK_33)]
+    ("version", "task", "log"),
+    [
+        ("2.2.3", TASK_22, _LOG_22),
+        ("2.11.2", TASK_211, _LOG_211),
+        ("3.3.2", TASK_33, _LOG_33),
+    ],
 )
 def test_what_failed_is_read_of_each_version(
-    server: StandIn, version: str, task: dict[str, Any]
+    server: StandIn, version: str, task: dict[str, Any], log: str
 ) -> None:
     page = {"task_instances": [{**task, **OTHER}, task], "total_entries": 2}
     runs = {"/dags/daily/dagRuns": RUNS_22}
     server.answers = of(version, **{FAILED: page, **runs})
     api = connect(server.url, USER, PASSWORD)
-    assert api.failed(SINCE, lambda dag_id: dag_id == "daily") == [READ]
+    assert api.failed(SINCE, lambda dag_id: dag_id == "daily") == [
+        replace(READ, log_url=server.url + log)
+    ]
     asked = {path: query for path, query, _ in server.asked}
     assert asked[api.root.removeprefix(server.url) + FAILED] == {
         "state": ["failed", "up_for_retry"],

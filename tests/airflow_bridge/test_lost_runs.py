@@ -45,7 +45,7 @@ MEANING: dict[str, Any] = {
 
 LINES = Try(
     *("daily", "scheduled__2025-07-02", "raw__order.lines", 1, "failed"),
-    *(ENDED - timedelta(minutes=1), ENDED, ENDED, "worker-7"),
+    *(ENDED - timedelta(minutes=1), ENDED, ENDED, "worker-7", "http://airflow:8080/log"),
 )
 
 
@@ -123,6 +123,7 @@ def test_a_task_that_never_reached_dagster_is_a_failed_run_of_its_partition(
         "airflow/run_id": "scheduled__2025-07-02",
         "airflow/task_id": "raw__order.lines",
         "airflow/try_number": "1",
+        "airflow/log_url": "http://airflow:8080/log",
         "airflow/lost": "true",
         "hour": "07:10 KST",
         "team": "sales",
@@ -138,7 +139,7 @@ def test_a_task_that_never_reached_dagster_is_a_failed_run_of_its_partition(
     assert said.startswith(
         "Airflow's task never reached Dagster. Airflow says of raw__order.lines of daily, run "
         "scheduled__2025-07-02, try 1: failed on worker-7, began 2025-07-02 06:26:00 +0000, ended "
-        "2025-07-02 06:27:00 +0000. Why is in the log of that task in Airflow's UI"
+        "2025-07-02 06:27:00 +0000. Why is in its log, http://airflow:8080/log; where that is "
     )
 
 
@@ -307,6 +308,7 @@ def run_of(
         "airflow/task_id": LINES.task_id,
         "airflow/try_number": str(number),
         "airflow/log_url": "http://airflow:8080/dags/daily/grid",
+        "run/process": "worker-7:4711",
     }
     given = more.pop("tags", {})
     run = dg.DagsterRun("daily", status=status, tags={**tags, **given}, **more)
@@ -375,15 +377,13 @@ def test_a_run_whose_task_is_gone_ends(
     assert report.recorded == []
 
 
+#: Which Airflow says it, of all that is told.
 WORDS = {
-    "failed": "Its task is gone: Airflow says of raw__order.lines of daily, run "
-    "scheduled__2025-07-02, try 1: failed since 2025-07-02 06:28:00 +0000, on worker-7, and its "
-    "process did not end the run.",
-    "at a later try": "Its task is gone: Airflow is at raw__order.lines of daily, run "
-    "scheduled__2025-07-02, try 2: running; this is try 1, on worker-7, and its process did not "
-    "end the run.",
-    "deleted": "Its task is gone: raw__order.lines of daily, run scheduled__2025-07-02, is no "
-    "longer in Airflow, on an unknown host, and its process did not end the run.",
+    "failed": "Airflow says of raw__order.lines of daily, run scheduled__2025-07-02, try 1: failed "
+    "since 2025-07-02 06:28:00 +0000",
+    "at a later try": "Airflow is at raw__order.lines of daily, run scheduled__2025-07-02, try 2: "
+    "running; this is try 1",
+    "deleted": "raw__order.lines of daily, run scheduled__2025-07-02, is no longer in Airflow",
 }
 
 
@@ -394,4 +394,7 @@ def test_why_a_run_was_ended(
     given, airflow, _ = GONE[name]
     run_of(instance, **given)
     (put,) = look(airflow).ended
-    assert put.why == WORDS[name]
+    assert put.why == (
+        f"Its task is gone: {WORDS[name]}. Its process (worker-7:4711) did not end the run; log: "
+        "http://airflow:8080/dags/daily/grid"
+    )
