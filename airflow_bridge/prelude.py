@@ -90,7 +90,7 @@ class DagsterOperator(BashOperator):
 
 
 class WaitSensor(Sensor):
-    """Asks whether the inputs are there: exit code 0 is yes, 75 not yet; any other fails."""
+    """Asks whether the inputs are there: exit code 0 is yes, 75 not yet; any other is a mistake."""
 
     __module__ = "airflow_bridge"
     template_fields = ("bash_command",)
@@ -105,7 +105,8 @@ class WaitSensor(Sensor):
             for line in process.stdout:
                 self.log.info("%s", line.rstrip())
         if process.returncode not in (0, 75):
-            raise FailException("To ask ended with exit code %s." % process.returncode)
+            kind = FailException if process.returncode in (2, 65) else AirflowException
+            raise kind("To ask ended with exit code %s." % process.returncode)
         return process.returncode == 0
 
 
