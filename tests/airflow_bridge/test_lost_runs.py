@@ -289,6 +289,7 @@ def test_many_are_recorded_over_several_looks(
     first = look(airflow)
     assert len(first.recorded) == 2
     assert first.problems == ["5 tasks are to be recorded; the next look goes on."]
+    assert datetime.fromisoformat(first.until) < ENDED - OVERLAP
     second = look(airflow, since=first.until)
     third = look(airflow, since=second.until)
     assert (len(second.recorded), len(third.recorded), third.problems) == (2, 1, [])
