@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -76,7 +76,8 @@ def server() -> Iterator[StandIn]:
             for name, value in {"Content-Length": str(len(sent)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(sent)
+            with suppress(BrokenPipeError):  # who asked has given up
+                self.wfile.write(sent)
 
         do_POST = do_GET
 
