@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
-from sensors.airflow import airflow_sensors
 
 from lake_assets import builder
 from lake_assets.jobs import build_jobs
@@ -21,6 +20,7 @@ from lake_assets.pipeline import Pipeline, assets, catalogue
 from lake_assets.spec import SourceSpec
 from resources.io_manager import LakeIOManager
 from resources.settings import Settings, load_settings
+from sensors.airflow import airflow_sensors
 
 
 def build_definitions(settings: Settings, pipelines: Sequence[Pipeline]) -> dg.Definitions:
