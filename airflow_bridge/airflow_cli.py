@@ -25,8 +25,22 @@ _ADDRESS = re.compile(r"\S+@")
 _ANSWER = "airflow-bridge "
 
 
+#: What Airflow was asked for → what to do where it cannot say it.
+_CURES = {
+    "facts": "Call `airflow version` as its user, with its variables, and see what it says.",
+    "files": "Call `airflow dags list` as its user, with its variables, and see what it says.",
+    "database": "Call `airflow db check`: is the database up, and sql_alchemy_conn right? A worker "
+    "of Airflow 3 may have none: then ask on the control host.",
+    "workers": "Is the broker up, and broker_url of [celery] right?",
+}
+
+
 class AirflowError(BridgeError):
     """Airflow did not do, or did not say, what it was asked."""
+
+    def __init__(self, found: str, cure: str = "") -> None:
+        self.found, self.cure = found, cure
+        super().__init__(f"{found} {cure}".rstrip())
 
 
 @dataclass(frozen=True)
@@ -51,13 +65,13 @@ class Airflow:
         done = called([*self.python, "-c", text, what, *words], self.seconds)
         told = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
         if not told:
-            raise AirflowError(
-                f"{shlex.join(self.python)} cannot say anything of Airflow: "
-                f"{last_line(done.stderr)}."
-            )
+            said = last_line(done.stderr)
+            found = f"{shlex.join(self.python)} cannot say anything of Airflow: {said}."
+            raise AirflowError(found, _CURES[what])
         answer: dict[str, Any] = json.loads(told[-1][len(_ANSWER) :])
         if "error" in answer:
-            raise AirflowError(hidden(answer["error"]))
+            found = f"Airflow cannot tell of its {what}: {hidden(answer['error'])}."
+            raise AirflowError(found, _CURES[what])
         return answer
 
 
@@ -87,8 +101,9 @@ def called(words: Sequence[str], seconds: float) -> subprocess.CompletedProcess[
                 check=False,
             )
         except subprocess.TimeoutExpired:
+            found = f"{words[0]} did not end within {seconds:g} s."
             raise AirflowError(
-                f"{words[0]} did not end within {seconds:g} s; give it longer with --timeout."
+                found, "See what hangs there, or give it longer: --timeout."
             ) from None
         except OSError as error:
             raise AirflowError(f"{words[0]} cannot be run: {error.strerror}.") from None

@@ -15,18 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from airflow_bridge import doctor_checks as checks
-from airflow_bridge.airflow_cli import find_airflow
+from airflow_bridge.airflow_cli import AirflowError, find_airflow
 from airflow_bridge.doctor_checks import Check
 from airflow_bridge.doctor_docker import of_dockers
 from airflow_bridge.errors import BridgeError
-
-#: Subject → what to do where it could not be asked at all.
-_CURES = {
-    "airflow": "call `airflow version` as its user, with its variables, and see what it says",
-    "load": "call `airflow dags list` as its user, with its variables, and see what it says",
-    "database": "`airflow db check`: is the database up, and sql_alchemy_conn right?",
-    "workers": "is the broker up, and broker_url of [celery] right?",
-}
 
 
 @dataclass(frozen=True)
@@ -93,21 +85,25 @@ class _Run:
             for check in self.subject():
                 self.done.append(check)
         except Exception as error:
-            self.done.append(self._failed(_words(error)))
+            self.done.append(_of_error(self.name, error))
         self.ended = True
 
     def told(self, seconds: float) -> list[Check]:
         done = list(self.done)
         if self.ended:
             return done
-        return [*done, self._failed(f"no answer within {seconds:g} s")]
+        cure = "see what hangs there, or give it longer: --timeout"
+        return [
+            *done,
+            Check(self.name, "answer", "failed", f"no answer within {seconds:g} s", cure),
+        ]
 
-    def _failed(self, found: str) -> Check:
-        return Check(self.name, "answer", "failed", found, _CURES.get(self.name, ""))
 
-
-def _words(error: Exception) -> str:
+def _of_error(subject: str, error: Exception) -> Check:
     """Of an error that nobody expected only its kind, as its words may hold a secret."""
+    if isinstance(error, AirflowError):
+        return Check(subject, "answer", "failed", error.found, error.cure)
     if isinstance(error, BridgeError):
-        return str(error)
-    return f"ended by {type(error).__name__}, which nobody expected"
+        return Check(subject, "answer", "failed", str(error))
+    found = f"ended by {type(error).__name__}, which nobody expected"
+    return Check(subject, "answer", "failed", found)

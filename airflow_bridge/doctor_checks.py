@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from airflow_bridge.airflow_cli import Airflow, called, hidden, last_line, reason
+from airflow_bridge.airflow_cli import Airflow, AirflowError, called, hidden, last_line, reason
 from airflow_bridge.drift import read_pipeline
-from airflow_bridge.errors import BridgeError
 from airflow_bridge.setup import Needs, connection_command, needs
 
 #: Seconds that another clock may be ahead or behind, before a warning and before a failure.
@@ -252,9 +251,9 @@ def of_commands(files: Sequence[DagFile], folder: Path, seconds: float) -> Itera
         name = shlex.join(words)
         try:
             done = called([*words, "--version"], seconds)
-        except BridgeError as error:
+        except AirflowError as error:
             cure = "ask the doctor on a worker, or export with --command as it is called there"
-            yield Check("command", name, "failed", str(error), cure)
+            yield Check("command", name, "failed", error.found, error.cure or cure)
             continue
         told = re.search(r"^airflow-bridge (\S+)$", done.stdout, re.MULTILINE)
         if told is None:

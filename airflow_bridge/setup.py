@@ -183,6 +183,9 @@ def environment(needs: Needs, home: Path | None, more: Sequence[Variable] = ()) 
         names = [one.name for one in found]
         why = "what tasks in containers get of the variables of their worker"
         found.append(Variable("AIRFLOW_BRIDGE_DOCKER_ENV", " ".join(names), why))
+        mounts = os.environ.get("AIRFLOW_BRIDGE_DOCKER_MOUNTS") or None
+        why = "folders that tasks in containers get: FROM:TO, or FROM:TO:ro; several with blanks"
+        found.append(Variable("AIRFLOW_BRIDGE_DOCKER_MOUNTS", mounts, why))
     return found
 
 

@@ -145,7 +145,7 @@ def test_all_is_well(asked: Asked, stand_in: StandIn, command: Path) -> None:
         ),
         (
             {"workers": {"error": "OperationalError: Connection refused"}},
-            *("workers", "answer", "OperationalError: Connection refused", "is the broker up"),
+            *("workers", "answer", "OperationalError: Connection refused", "Is the broker up"),
         ),
     ],
 )
@@ -252,6 +252,15 @@ def test_files_of_an_older_exporter_and_by_hand(asked: Asked, command: Path) -> 
         "failed",
         "once.py: changed by hand, and no longer readable",
     )
+
+
+def test_a_file_that_wants_a_newer_airflow(asked: Asked, stand_in: StandIn) -> None:
+    daily = asked.folder / "daily.py"
+    daily.write_text(daily.read_text().replace("PIPELINE = {", 'PIPELINE = {"airflow": "2.11",', 1))
+    assert ("airflow", "least") not in table(examine(asked))
+    stand_in.says(facts={"version": "2.9.3", "folder": "/"})
+    least = found(examine(asked), "airflow", "least")
+    assert (least.result, least.found) == ("failed", "daily.py: from 2.11")
 
 
 @pytest.mark.parametrize(
