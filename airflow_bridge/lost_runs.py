@@ -21,10 +21,10 @@ from dagster._core.execution.api import create_execution_plan
 from airflow_bridge.airflow_api import Try
 from airflow_bridge.errors import BridgeError
 from airflow_bridge.location import Location, create_run, partition_tags
-from airflow_bridge.materialise import _chunks, _config, _cut
 from airflow_bridge.meaning import Meaning, Request
 from airflow_bridge.metadata import PREFIX
 from airflow_bridge.record import Dag, Graph, Task
+from airflow_bridge.runs import chunks, config_of, cut
 from airflow_bridge.stop import PROCESS_TAG
 from airflow_bridge.tasks import OWN_TASKS
 
@@ -214,7 +214,7 @@ def _record(instance: dg.DagsterInstance, location: Location, lost: Lost) -> Ite
     one = lost.tried
     repository = location.load()
     keys = {dg.AssetKey.from_user_string(asset) for asset in lost.assets}
-    job = _cut(repository, lost.job, keys)
+    job = cut(repository, lost.job, keys)
     tags = {
         f"{PREFIX}dag_id": one.dag_id,
         f"{PREFIX}run_id": one.run_id,
@@ -228,10 +228,10 @@ def _record(instance: dg.DagsterInstance, location: Location, lost: Lost) -> Ite
     for asked in meaning.requests:
         if asked.assets is not None and not set(asked.assets) & set(lost.assets):
             continue
-        for first, last in _chunks(repository, job, keys, asked):
-            request = Request(first, last, asked.config, asked.tags)
-            config = _config(job, request, meaning.params)
-            partitions = partition_tags(job.partitions_def, first, last)
+        for chunk in chunks(repository, job, keys, asked, {}):
+            request = Request(chunk.first, chunk.last, asked.config, asked.tags)
+            config = config_of(job, request, meaning.params)
+            partitions = partition_tags(job.partitions_def, chunk.first, chunk.last)
             all_tags = {**job.run_tags, **request.tags, **partitions, **tags}
             plan = create_execution_plan(
                 job, config, instance_ref=instance.get_ref(), tags=all_tags

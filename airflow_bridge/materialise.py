@@ -7,9 +7,11 @@ and what became of them. Not here: what a DAG run means (`ticks.py`), words on a
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,12 +31,17 @@ from dagster._core.utils import coerce_valid_log_level
 from dagster._loggers import colored_console_logger
 from dagster_shared.error import SerializableErrorInfo
 
-from airflow_bridge.errors import FAILED, NOT_YET, PERMANENT, UsageError
+from airflow_bridge.errors import FAILED, NOT_YET, PERMANENT
 from airflow_bridge.location import LoadedJob, Location, create_run, one_op, partition_tags
 from airflow_bridge.locks import claimed
 from airflow_bridge.meaning import Meaning, Request
-from airflow_bridge.metadata import PREFIX, read_hints
+from airflow_bridge.metadata import PREFIX
+from airflow_bridge.runs import chunks, config_of, cut, partition_keys
 from airflow_bridge.stop import Stop, process_tag, stoppable
+from airflow_bridge.tries import made_before
+
+#: Where the Dagster UI is, for the link in a task's result.
+URL_VARIABLE = "AIRFLOW_BRIDGE_DAGSTER_URL"
 
 #: The class name of an exception → exit code, for assets that raise their own exceptions.
 Codes = Mapping[str, int]
@@ -56,6 +63,7 @@ class Result:
     partition: str
     runs: list[str] = field(default_factory=list)
     made: dict[str, int] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
     rows: int | None = None
     failures: list[Failed] = field(default_factory=list)
 
@@ -72,6 +80,10 @@ class Result:
         told.update(runs=self.runs, made=self.made)
         if self.rows is not None:
             told["rows"] = self.rows
+        if self.paths:
+            told["paths"] = self.paths
+        if self.runs and (url := os.environ.get(URL_VARIABLE)):
+            told["link"] = f"{url.rstrip('/')}/runs/{self.runs[-1]}"
         if self.failures:
             told["failed"] = [vars(one) for one in self.failures]
         return told
@@ -94,110 +106,41 @@ def materialise(
     """Materialise `assets` of a job, or run one of ops, as `meaning` says.
 
     Each chunk of partitions is a run. A chunk that failed leaves the others to be tried, as each
-    partition stands for itself.
+    partition stands for itself. What a failed try made is there, unless the meaning is forced.
     """
     repository = location.load()
     keys = {dg.AssetKey.from_user_string(asset) for asset in assets}
-    job = _cut(repository, job_name, keys)
+    job = cut(repository, job_name, keys)
     executor = _executor(repository, keys)
+    made = {} if meaning.force else made_before(instance, origin)
     result = Result(meaning.shown)
+    for key in keys & made.keys():
+        say(f"{key.to_user_string()}: {len(made[key])} are there from an earlier try")
     tags = {**process_tag(), **{PREFIX + name: text for name, text in origin.items() if text}}
     with stoppable(instance) as stop:
         for request in meaning.requests:
             if request.assets is not None and not set(assets) & set(request.assets):
                 continue
-            for first, last in _chunks(repository, job, keys, request):
+            for chunk in chunks(repository, job, keys, request, made):
                 stop.check()
-                partitions = _keys(job, first, last)
-                with claimed(instance, sorted(assets) or [job_name], partitions, tags, say):
-                    one = Request(first, last, request.config, request.tags)
-                    config = _config(job, one, meaning.params)
+                own = job if chunk.keys == keys else cut(repository, job_name, chunk.keys)
+                names = sorted(key.to_user_string() for key in chunk.keys) or [job_name]
+                partitions = partition_keys(job, chunk.first, chunk.last)
+                one = Request(chunk.first, chunk.last, request.config, request.tags)
+                config = config_of(own, one, meaning.params)
+                with claimed(instance, names, partitions, tags, say):
                     _run(
-                        instance, location, job.with_executor_def(executor), keys, one, config,
-                        tags, stop, result, codes,
+                        instance, location, own.with_executor_def(executor), chunk.keys, one,
+                        config, tags, stop, result, codes,
                     )  # fmt: skip
     return result
-
-
-def _cut(
-    repository: dg.RepositoryDefinition, job_name: str, keys: set[dg.AssetKey]
-) -> dg.JobDefinition:
-    if job_name not in repository.job_names:
-        raise UsageError(f"There is no job {job_name!r} in {', '.join(repository.job_names)}.")
-    job = repository.get_job(job_name)
-    if not keys:
-        return job
-    unknown = keys - set(job.asset_layer.selected_asset_keys)
-    if unknown:
-        names = ", ".join(sorted(key.to_user_string() for key in unknown))
-        raise UsageError(f"{job_name} has no asset {names}. Export the DAG files again.")
-    return job.get_subset(asset_selection=keys)
-
-
-def _keys(job: dg.JobDefinition, first: str, last: str) -> list[str]:
-    if first == last or job.partitions_def is None:
-        return [first]
-    asked = dg.PartitionKeyRange(first, last)
-    return list(job.partitions_def.get_partition_keys_in_range(asked))
-
-
-def _chunks(
-    repository: dg.RepositoryDefinition,
-    job: dg.JobDefinition,
-    keys: set[dg.AssetKey],
-    request: Request,
-) -> Iterator[tuple[str, str]]:
-    """The partitions of `request`, cut as the assets' backfill policies have it; ops take one."""
-    partitioned = [
-        node
-        for node in (repository.asset_graph.get(key) for key in keys)
-        if node.partitions_def is not None
-    ]
-    if not request.first or (keys and not partitioned):
-        yield "", ""
-        return
-    if request.first == request.last:
-        yield request.first, request.first
-        return
-    every = _keys(job, request.first, request.last)
-    policies = [node.backfill_policy for node in partitioned]
-    sizes = [policy.max_partitions_per_run if policy else 1 for policy in policies] or [1]
-    size = min((one for one in sizes if one), default=len(every))
-    for begin in range(0, len(every), size):
-        chunk = every[begin : begin + size]
-        yield chunk[0], chunk[-1]
-
-
-def _config(job: dg.JobDefinition, request: Request, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The schedule's config for what runs here, with the parameters that differ from theirs.
-
-    A parameter goes to each asset whose config has a field of its name. Where all are as declared
-    the config stays as it is, so that a re-execution in the UI is not bound to them.
-    """
-    names = {node.name for node in job.nodes}
-    config = {name: value for name, value in request.config.items() if name != "execution"}
-    ops = {name: dict(one) for name, one in config.pop("ops", {}).items() if name in names}
-    declared = read_hints(job.name, job.metadata).params or {}
-    changed = {
-        name: value
-        for name, value in params.items()
-        if name in declared and value != declared[name]["default"]
-    }
-    for node in job.nodes if changed else ():
-        schema: Any = node.definition.config_schema
-        fields = getattr(schema and schema.config_type, "fields", None) or {}
-        own = {name: value for name, value in changed.items() if name in fields}
-        if own:
-            op = ops.setdefault(node.name, {})
-            op["config"] = {**op.get("config", {}), **own}
-    return {**config, "ops": ops} if ops else config
 
 
 def _run(
     instance: dg.DagsterInstance,
     location: Location,
     job: dg.JobDefinition,
-    keys: set[dg.AssetKey],
+    keys: AbstractSet[dg.AssetKey],
     request: Request,
     config: Mapping[str, Any],
     tags: Mapping[str, str],
@@ -237,6 +180,9 @@ def _take(event: dg.DagsterEvent, result: Result, codes: Codes) -> None:
             if isinstance(value, int):
                 result.rows = (result.rows or 0) + value
                 break
+        for label, value in made.metadata.items():
+            if label.rpartition("/")[2] in ("path", "uri") and isinstance(value.value, str):
+                result.paths[name] = value.value
     elif kind == "STEP_FAILURE":
         data = event.step_failure_data
         name = event.step_key or ""

@@ -54,12 +54,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a DAG run means. It travels as JSON: every task and every retry reads the same."""
+    """What a DAG run means. It travels as JSON: every task and every retry reads the same.
+
+    With `force` a retry makes again what a failed try of the same task made.
+    """
 
     tick: str
     requests: Sequence[Request]
     params: Mapping[str, Any]
     skip: str | None = None
+    force: bool = False
 
     @property
     def shown(self) -> str:
@@ -73,7 +77,8 @@ class Meaning:
     def of(document: Mapping[str, Any]) -> Meaning:
         """The meaning that `document` gave."""
         requests = [Request(**one) for one in document["requests"]]
-        return Meaning(document["tick"], requests, document["params"], document["skip"])
+        skip, force = document["skip"], document.get("force", False)
+        return Meaning(document["tick"], requests, document["params"], skip, force)
 
 
 @dataclass(frozen=True)

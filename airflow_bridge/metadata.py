@@ -109,7 +109,7 @@ _PYTHON: dict[str, Any] = {
 }
 
 #: What a run may be asked for besides its parameters.
-RESERVED_PARAMS = ("partition", "from", "to", "tick")
+RESERVED_PARAMS = ("partition", "from", "to", "tick", "force")
 
 
 def read_hints(name: str, metadata: Mapping[str, Any]) -> Hints:

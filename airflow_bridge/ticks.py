@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -55,7 +56,8 @@ def meaning(
 ) -> Meaning:
     """What the DAG run `asked` for means; UsageError where it asks for what there is not."""
     with partition_loading_context(dynamic_partitions_store=instance):
-        return _meaning(repository, asker, asked, instance)
+        found = _meaning(repository, asker, asked, instance)
+    return replace(found, force=asked.conf.get("force") is True)
 
 
 def windows_of(
@@ -98,7 +100,10 @@ def _meaning(
             instance=instance, scheduled_execution_time=tick, repository_def=repository
         )
         found = schedule.evaluate_tick(context)
-    requests = [_request(job, one) for one in found.run_requests or []]
+    asks = list(found.run_requests or [])
+    if all(one.run_key for one in asks):  # else in the order of the schedule
+        asks.sort(key=lambda one: one.run_key or "")
+    requests = [_request(job, one) for one in asks]
     skip = None if requests else found.skip_message or "The schedule asks for nothing."
     return Meaning(tick.isoformat(), requests, params, skip)
 

@@ -7,43 +7,55 @@ Not here: which conditions are exported (`automation.py`), and what is still mis
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+from dagster._core.definitions.data_version import extract_data_version_from_entry
 from dagster._core.definitions.partitions.definition import TimeWindowPartitionsDefinition
 
 from airflow_bridge.metadata import PREFIX
+from airflow_bridge.tries import materialised
 
 #: An asset, and the partitions of it; None where it has none.
 Updated = Mapping[dg.AssetKey, frozenset[str | None]]
 
 
 def updated_by(instance: dg.DagsterInstance, dags: Sequence[str], runs: Sequence[str]) -> Updated:
-    """What the tasks of these DAG runs materialised, by the one history."""
+    """What the tasks of these DAG runs materialised, or saw to be new, by the one history."""
     found: dict[dg.AssetKey, set[str | None]] = {}
     for dag_id, run_id in dict.fromkeys(zip(dags, runs, strict=True)):
         tags = {f"{PREFIX}dag_id": dag_id, f"{PREFIX}run_id": run_id}
         for run in instance.get_runs(dg.RunsFilter(tags=tags)):
-            for key, partition in _materialised(instance, run.run_id):
+            own = materialised(instance, run.run_id)
+            for key, partition in chain(own, _observed(instance, run.run_id)):
                 found.setdefault(key, set()).add(partition)
     return {key: frozenset(partitions) for key, partitions in found.items()}
 
 
-def _materialised(
+def _observed(
     instance: dg.DagsterInstance, run_id: str
 ) -> Iterator[tuple[dg.AssetKey, str | None]]:
-    cursor = None
-    while True:
-        page = instance.get_records_for_run(
-            run_id, cursor, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    """What the run observed to be of another data version than when it was observed before."""
+    kind = dg.DagsterEventType.ASSET_OBSERVATION
+    for record in instance.get_records_for_run(run_id, of_type=kind).records:
+        event = record.event_log_entry.dagster_event
+        if event is None or event.asset_key is None:
+            continue
+        asked = dg.AssetRecordsFilter(
+            asset_key=event.asset_key,
+            asset_partitions=[event.partition] if event.partition else None,
+            before_timestamp=record.timestamp,
         )
-        for record in page.records:
-            event = record.event_log_entry.dagster_event
-            if event is not None and event.asset_key is not None:
-                yield event.asset_key, event.partition
-        if not page.has_more:
-            return
-        cursor = page.cursor
+        before = instance.fetch_observations(asked, limit=1).records
+        then, now = ([_version(one) for one in records] for records in (before, [record]))
+        if then != now:
+            yield event.asset_key, event.partition
+
+
+def _version(record: dg.EventLogRecord) -> str | None:
+    found = extract_data_version_from_entry(record.event_log_entry)
+    return found.value if found else None
 
 
 def asked_for(

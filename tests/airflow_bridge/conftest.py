@@ -56,7 +56,7 @@ class Command:
             env=self.variables(wish),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.stdout.count("\n") == 1, done

@@ -42,7 +42,7 @@ def act(name: str, context: dg.AssetExecutionContext) -> None:
         subprocess.Popen(["sleep", "300"])
     if wish in ("slow", "child"):
         print(f"{name} sleeps", flush=True)
-        time.sleep(60)
+        time.sleep(300)
     if wish == "stuck":
         print(f"{name} sleeps", flush=True)
         hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
