@@ -44,7 +44,7 @@ def automated(nodes: Sequence[AssetNode]) -> list[tuple[AssetNode, ...]]:
     """The assets with a condition, those together that only run together."""
     found: dict[frozenset[dg.AssetKey], tuple[AssetNode, ...]] = {}
     for node in nodes:
-        if node.automation_condition is not None and node.is_materializable:
+        if node.automation_condition is not None and node.is_executable:
             keys = frozenset(node.execution_set_asset_keys)
             found[keys] = tuple(one for one in nodes if one.key in keys)
     return list(found.values())

@@ -70,6 +70,7 @@ def read_graph(
         *_conditions(refusals, repository, everything),
     ]
     _sensors(refusals, repository)
+    _checks(refusals, repository)
     left_out = _collisions(refusals, found)
     found = [dag for dag in found if dag.dag_id.lower() not in left_out]
     found = _begun(refusals, found)
@@ -136,6 +137,10 @@ def _conditions(
             )
             continue
         inputs = {key for node in members for key in node.parent_keys} - {n.key for n in members}
+        if when.cron is None and not inputs:
+            why = "its automation condition waits for updates, and it reads nothing"
+            refusals.add(shown, why, f"Give it AutomationCondition.on_cron(…). {_LEAVE_OUT}")
+            continue
         triggers = () if when.cron else sorted(key.to_user_string() for key in inputs)
         zone = when.zone if when.cron else None
         timing = _Timing(shown, [when.cron], zone, condition=keys[0], triggers=triggers)
@@ -153,6 +158,16 @@ def _sensors(refusals: Refusals, repository: dg.RepositoryDefinition) -> None:
                 "it starts runs in Dagster, and no DAG can ask it when",
                 "If Dagster's daemon shall go on firing it: metadata {'airflow/export': False}",
             )
+
+
+def _checks(refusals: Refusals, repository: dg.RepositoryDefinition) -> None:
+    """A check that Dagster begins by itself, apart from its asset, is no task."""
+    for check in sorted(repository.asset_graph.asset_check_nodes, key=lambda one: one.key):
+        name = f"check {check.key.name} of {check.key.asset_key.to_user_string()}"
+        left_out = refusals.hints(name, check.metadata).export is False
+        if check.automation_condition is not None and not left_out:
+            why = "it has an automation condition of its own, and tasks check what they made"
+            refusals.add(name, why, f"Give a job of checks a schedule. {_LEAVE_OUT}")
 
 
 def _dags(

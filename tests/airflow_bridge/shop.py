@@ -63,7 +63,13 @@ prices = dg.AssetSpec(["erp", "prices"], group_name="erp")
 
 
 @dg.observable_source_asset(key=["web", "log"], group_name="ingest")
-def web_log() -> dg.DataVersion:
+def web_log(shop: dg.ResourceParam[Folder]) -> dg.DataVersion:
+    file = Path(shop.path, "web.log")
+    return dg.DataVersion(str(file.stat().st_size if file.exists() else 0))
+
+
+@dg.observable_source_asset(automation_condition=dg.AutomationCondition.on_cron("0 8 * * *", SEOUL))
+def competitor() -> dg.DataVersion:
     return dg.DataVersion("1")
 
 
@@ -118,6 +124,11 @@ def revenue_is_there(revenue: int) -> dg.AssetCheckResult:
 @dg.asset_check(asset=revenue, partitions_def=DAYS)
 def revenue_is_plausible(revenue: int) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=revenue > 1000, severity=dg.AssetCheckSeverity.WARN)
+
+
+@dg.asset_check(asset=raw_orders, automation_condition=dg.AutomationCondition.on_cron("@daily"))
+def orders_came() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
 
 
 @dg.asset(
@@ -220,6 +231,8 @@ def _when(name: str, condition: Any, **more: Any) -> Any:
 
 
 eager = _when("dashboard", dg.AutomationCondition.eager(), deps=["recommendations", prices])
+traffic = _when("traffic", dg.AutomationCondition.eager(), deps=[web_log])
+lonely = _when("lonely", dg.AutomationCondition.eager())
 on_cron = _when("morning_mail", dg.AutomationCondition.on_cron("0 6 * * *", SEOUL), deps=["clicks"])
 on_missing = _when("welcome", dg.AutomationCondition.on_missing(), deps=["views"])
 of_its_own = _when(
@@ -372,11 +385,22 @@ def tell_of_failures(context: dg.RunFailureSensorContext) -> None: ...
 _path = dg.EnvVar("SHOP_DATA")
 defs = dg.Definitions(
     assets=[
-        *(customers, prices, web_log, raw_orders, clean_orders, revenue, balance),
+        *(
+            competitor,
+            traffic,
+            lonely,
+            customers,
+            prices,
+            web_log,
+            raw_orders,
+            clean_orders,
+            revenue,
+            balance,
+        ),
         *(monthly_revenue, visits, campaign, recommendations, marketing, audit),
         *(stock_level, stock_level_too, korean, eager, on_cron, on_missing, of_its_own),
     ],
-    asset_checks=[revenue_is_there, revenue_is_plausible],
+    asset_checks=[revenue_is_there, revenue_is_plausible, orders_came],
     jobs=[
         *(orders_daily, revenue_monthly, visits_daily, campaigns, science, auditing),
         *(audit_by_hand, stock, stock_too, stock_korean, stock_both, watch),

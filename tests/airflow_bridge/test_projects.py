@@ -31,8 +31,10 @@ from tests.airflow_bridge.shop import HOSTILE
 EXPORTED = {
     SHOP: {
         "auditing": "0 0 1 1,7 * UTC: audit",
+        "auto__competitor": "0 8 * * * Asia/Seoul: competitor",
         "auto__dashboard": "recommendations: dashboard",
         "auto__morning_mail": "0 6 * * * Asia/Seoul: morning_mail",
+        "auto__traffic": "web/log: traffic",
         "backup": "by hand: backup",
         "campaigns": "by hand: campaign",
         "housekeeping": "0 0 * * * Asia/Seoul: housekeeping",
@@ -67,6 +69,9 @@ REFUSED = {
     SHOP: {
         "job audit_by_hand": _CONFIG + "{'ops': {'audit': {'config': {'auditor': '...'}}}}",
         "job stock_both": "stock__level and stock/level are both task stock__level",
+        "check orders_came of raw/orders": "it has an automation condition of its own, and tasks "
+        "check what they made",
+        "asset lonely": "its automation condition waits for updates, and it reads nothing",
         "asset digest": "its automation condition (one of its own) is none that Airflow has",
         "asset welcome": "its automation condition (on_missing) is none that Airflow has",
         "sensor after_revenue": _SENSOR,
@@ -249,7 +254,7 @@ def test_orders_of_the_shop(airflow: Airflow) -> None:
     checks = [airflow.checks(one.result["runs"][0]) for one in done]
     # What only warns fails nothing.
     assert checks == [
-        {},
+        {"orders_came": True},
         {"no_negative": True, "many_rows": False},
         {"revenue_is_there": True, "revenue_is_plausible": False},
         {},
@@ -257,6 +262,7 @@ def test_orders_of_the_shop(airflow: Airflow) -> None:
     # Of each step, and checks that are not the asset's own are steps.
     assert airflow.notes() == [
         "hook: raw__orders",
+        "hook: raw__orders_orders_came",
         "hook: clean_orders",
         "hook: revenue",
         "hook: revenue_revenue_is_plausible",
@@ -393,6 +399,26 @@ def test_conditions_of_the_shop(airflow: Airflow) -> None:
     assert board.result["made"] == {"dashboard": 1}
     other = airflow.tick("auto__dashboard", TUESDAY, {"dags": ["science"], "runs": ["r8"]})
     assert (other.code, other.result["skip"]) == (99, "What was updated asks for no partition.")
+
+
+@of(SHOP)
+def test_what_is_observed_is_an_update_where_it_is_new(airflow: Airflow) -> None:
+    """As `eager()` has it: the same data version again begins nothing."""
+    log = airflow.folder / "web.log"
+    for run_id, text, code in (
+        ("r1", "", 0),
+        ("r2", "", 99),
+        ("r3", "more", 0),
+        ("r4", "more", 99),
+    ):
+        log.write_text(text)
+        (watch,) = airflow.dag_run("watch", TUESDAY, run_id=run_id)
+        assert watch.code == 0
+        updates = {"dags": ["watch"], "runs": [run_id]}
+        assert airflow.tick("auto__traffic", TUESDAY, updates).code == code, run_id
+    (seen,) = airflow.dag_run("auto__competitor", TUESDAY)
+    key = dg.AssetKey("competitor")
+    assert (seen.code, len(airflow.instance.fetch_observations(key, limit=2).records)) == (0, 1)
 
 
 @of(QUICKSTART)
