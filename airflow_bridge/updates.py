@@ -15,6 +15,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 from dagster._core.definitions.partitions.definition import TimeWindowPartitionsDefinition
 
 from airflow_bridge.metadata import PREFIX
+from airflow_bridge.tries import materialised
 
 #: An asset, and the partitions of it; None where it has none.
 Updated = Mapping[dg.AssetKey, frozenset[str | None]]
@@ -26,27 +27,10 @@ def updated_by(instance: dg.DagsterInstance, dags: Sequence[str], runs: Sequence
     for dag_id, run_id in dict.fromkeys(zip(dags, runs, strict=True)):
         tags = {f"{PREFIX}dag_id": dag_id, f"{PREFIX}run_id": run_id}
         for run in instance.get_runs(dg.RunsFilter(tags=tags)):
-            own = _materialised(instance, run.run_id)
+            own = materialised(instance, run.run_id)
             for key, partition in chain(own, _observed(instance, run.run_id)):
                 found.setdefault(key, set()).add(partition)
     return {key: frozenset(partitions) for key, partitions in found.items()}
-
-
-def _materialised(
-    instance: dg.DagsterInstance, run_id: str
-) -> Iterator[tuple[dg.AssetKey, str | None]]:
-    cursor = None
-    while True:
-        page = instance.get_records_for_run(
-            run_id, cursor, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
-        )
-        for record in page.records:
-            event = record.event_log_entry.dagster_event
-            if event is not None and event.asset_key is not None:
-                yield event.asset_key, event.partition
-        if not page.has_more:
-            return
-        cursor = page.cursor
 
 
 def _observed(
