@@ -516,7 +516,9 @@ def test_each_airflow_is_read(version: str, tmp_path: Path) -> None:
         assert api.failed(datetime.now(timezone.utc), lambda _: True) == []
         assert api.task("lost", found.run_id, "raw__order.lines") == found
         assert api.earlier(found) == []
-        assert Meaning.of(api.result("lost", found.run_id, "tick")).document() == _MEANING
+        told = api.result("lost", found.run_id, "tick")
+        assert told == _MEANING
+        assert Meaning.of(told).shown == "2025-07-01"
         for missing in (("lost", found.run_id, "no"), ("lost", "no", "tick"), ("no", "no", "no")):
             assert api.task(*missing) is None
             assert api.result(*missing) is None
