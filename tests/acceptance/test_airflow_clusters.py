@@ -9,15 +9,13 @@ says (`tests/airflow_bridge`), starting servers (`tests/servers`).
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,14 +26,24 @@ import pytest
 import yaml
 from psycopg2 import sql
 
+from tests.acceptance.cluster_site import (
+    VERSIONS,
+    dagster_ui,
+    end,
+    made,
+    runs_of,
+    said,
+    started,
+    tell,
+    trigger,
+    wait,
+    write_instance,
+)
 from tests.acceptance.lake import LAKE
 from tests.airflow_bridge.test_prelude import Receiver
-from tests.conftest import absent
-from tests.servers.airflow import install
-from tests.servers.celery import QUEUE, Cluster, find_redis, running_cluster
+from tests.servers.celery import QUEUE, Cluster
 from tests.servers.environment import write_pg_environment
-from tests.servers.keeper import kept
-from tests.servers.postgres import NoServer, PostgresServer, free_port
+from tests.servers.postgres import PostgresServer
 from tests.ui.server import REPOSITORY, Ui
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -58,9 +66,6 @@ SECRETS = {
     "LAKE_DAGSTER_PASSWORD": "dagster-Qy27-secret",
 }
 TOKEN = "room-Wk55-secret"
-
-#: A step takes some 5 s, of a machine that is busy much more.
-PATIENCE = 400.0
 
 PIPELINE = f"""
 version: 1
@@ -215,15 +220,7 @@ def _write_environment(folder: Path, server: PostgresServer) -> None:
         "username": "cluster_dagster",
         "password": {"env": "LAKE_DAGSTER_PASSWORD"},
     }
-    core = "dagster._core.run_coordinator"
-    config = {
-        "telemetry": {"enabled": False},
-        "storage": {"postgres": {"postgres_db": database}},
-        # What the UI launches starts at once; by default a daemon takes it from a queue.
-        "run_coordinator": {"module": core, "class": "DefaultRunCoordinator"},
-    }
-    (folder / "dagster").mkdir()
-    (folder / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(config))
+    write_instance(folder / "dagster", {"postgres_db": database})
 
 
 def _export(folder: Path, variables: Mapping[str, str]) -> None:
@@ -235,77 +232,18 @@ def _export(folder: Path, variables: Mapping[str, str]) -> None:
     assert [path.name for path in folder.iterdir()] == [f"{DAG}.py"]
 
 
-# The quickest first.
-@pytest.fixture(scope="module", params=["2.11.2", "3.3.2", "2.2.3"])
+@pytest.fixture(scope="module", params=VERSIONS)
 def cluster(request: pytest.FixtureRequest, site: Site) -> Iterator[Cluster]:
-    version = request.param
     room = f"webhook://:{TOKEN}@/?url={quote(site.receiver.url + '/room', safe='')}"
     more = {
         **site.variables,
         "AIRFLOW_BRIDGE_MESSAGES": "team_room",
         "AIRFLOW_CONN_TEAM_ROOM": room,
     }
-    with ExitStack() as stack:
-        try:
-            find_redis()
-            home, dags = site.folder / f"airflow-{version}", site.folder / "dags"
-            starting = running_cluster(install(version), site.server, home, dags, more)
-        except NoServer as error:
-            absent(f"a cluster of Airflow {version}", error)
-            raise AssertionError from None
-        found = stack.enter_context(starting)
-        print(f"\nAirflow {version} is up: {found.seconds}", file=sys.stderr)
+    home = site.folder / f"airflow-{request.param}"
+    with started(request.param, site.server, home, site.folder / "dags", more) as found:
         found.call("dags", "unpause", DAG)
         yield found
-
-
-def wait(what: str, happened: Callable[[], Any], cluster: Cluster) -> Any:
-    """Until it is true; what it then is."""
-    until = time.monotonic() + PATIENCE
-    while not (found := happened()):
-        assert time.monotonic() < until, f"{what}\n{_said(cluster)}"
-        time.sleep(0.5)
-    return found
-
-
-def _said(cluster: Cluster) -> str:
-    """What Airflow has of it: states, and the newest logs of tasks."""
-    states = cluster.ask("SELECT run_id, state FROM dag_run")
-    tasks = cluster.ask("SELECT run_id, task_id, state FROM task_instance ORDER BY start_date")
-    logs = [path for path in (cluster.home / "logs").rglob("*.log") if "run_id=" in str(path)]
-    logs = logs or list((cluster.home / "logs" / DAG).rglob("*.log"))
-    newest = sorted(logs, key=lambda path: path.stat().st_mtime)[-3:]
-    told = [f"-- {path}\n{path.read_text(errors='replace')[-3000:]}" for path in newest]
-    scheduler = cluster.log("scheduler")[-2000:]
-    return "\n".join([*map(str, states), *map(str, tasks), *told, scheduler])
-
-
-def finish(cluster: Cluster, run_id: str, state: str = "success") -> None:
-    ends = ("success", "failed")
-    found = wait(f"{run_id} ends", lambda: (s := cluster.state(DAG, run_id)) in ends and s, cluster)
-    assert found == state, _said(cluster)
-
-
-def trigger(cluster: Cluster, run_id: str, conf: Mapping[str, str], *more: str) -> None:
-    cluster.call("dags", "trigger", DAG, "-r", run_id, "-c", json.dumps(conf), *more)
-
-
-def runs_of(site: Site, cluster: Cluster, run_id: str) -> list[dg.DagsterRun]:
-    """The Dagster runs of a DAG run, the oldest first."""
-    found = site.instance.get_runs(dg.RunsFilter(tags={"airflow/run_id": run_id}))
-    mine = [run for run in found if run.tags["airflow/log_url"].startswith(cluster.url)]
-    return mine[::-1]
-
-
-def made(site: Site, run: dg.DagsterRun) -> set[tuple[str, str | None]]:
-    """Asset and partition of each materialisation of a run."""
-    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-    events = site.instance.get_records_for_run(run.run_id, of_type=kind).records
-    found = [record.event_log_entry.get_dagster_event() for record in events]
-    return {
-        (one.step_materialization_data.materialization.asset_key.to_user_string(), one.partition)
-        for one in found
-    }
 
 
 # -- partitions
@@ -318,9 +256,9 @@ def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> 
         query = "SELECT run_id FROM dag_run WHERE run_type = %s ORDER BY data_interval_start"
         return [str(row[0]) for row in cluster.ask(query, kind)]
 
-    trigger(cluster, "by_hand", {})
-    trigger(cluster, "of_a_day", {"partition": day(9)})
-    trigger(cluster, "of_a_range", {"from": day(8), "to": day(6)})
+    trigger(cluster, DAG, "by_hand", {})
+    trigger(cluster, DAG, "of_a_day", {"partition": day(9)})
+    trigger(cluster, DAG, "of_a_range", {"from": day(8), "to": day(6)})
     (scheduled,) = wait("a scheduled run", lambda: run_ids("scheduled"), cluster)
     expected = {
         scheduled: [day(0)],
@@ -329,7 +267,7 @@ def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> 
         "of_a_range": [day(8), day(7), day(6)],
     }
     for run_id in expected:
-        finish(cluster, run_id)
+        end(cluster, DAG, run_id)
 
     first, last = f"{day(5)}T00:00:00+09:00", f"{day(3)}T23:59:00+09:00"
     if cluster.airflow.version.startswith("3."):
@@ -340,20 +278,20 @@ def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> 
     filled = wait("a backfill", lambda: len(found := run_ids("backfill")) == 3 and found, cluster)
     for ago, run_id in zip((5, 4, 3), filled, strict=True):
         expected[run_id] = [day(ago)]
-        finish(cluster, run_id)
+        end(cluster, DAG, run_id)
 
     for run_id, days in expected.items():
-        found = runs_of(site, cluster, run_id)
+        found = runs_of(site.instance, cluster, run_id)
         assert [run.tags["airflow/task_id"] for run in found] == list(TASKS), run_id
         raw, by_store, all_days = found
-        assert made(site, raw) == {("raw/sales", one) for one in days}, run_id
-        assert made(site, by_store) == {("prep/by_store", one) for one in days}, run_id
-        assert made(site, all_days) == {("prep/all_days", None)}, run_id
+        assert made(site.instance, raw) == {("raw/sales", one) for one in days}, run_id
+        assert made(site.instance, by_store) == {("prep/by_store", one) for one in days}, run_id
+        assert made(site.instance, all_days) == {("prep/all_days", None)}, run_id
         for run in found:
             assert run.status == dg.DagsterRunStatus.SUCCESS
             assert run.tags["airflow/dag_id"] == DAG
             assert run.tags["airflow/try_number"] == "1"
-        (message,) = wait("its message", lambda run_id=run_id: site.told(cluster, run_id), cluster)
+        (message,) = wait("its message", partial(site.told, cluster, run_id), cluster)
         assert (message["what"], message["task_id"]) == ("succeeded", "done")
         assert message["partition"] == (days[0] if len(days) == 1 else f"{days[0]}…{days[-1]}")
         assert message["time"].endswith(" KST")
@@ -372,7 +310,7 @@ def _measure(cluster: Cluster) -> None:
         FROM task_instance WHERE state = 'success' GROUP BY task_id ORDER BY min(start_date)"""
     for name, count, waited, took in cluster.ask(query):
         shown = f"{name}: {count} tasks, queued {waited:.1f} s, ran {took:.1f} s"
-        print(f"Airflow {cluster.airflow.version}, {shown}", file=sys.stderr)
+        tell(cluster, shown)
 
 
 # -- failures
@@ -381,24 +319,9 @@ def _measure(cluster: Cluster) -> None:
 @pytest.fixture(scope="module")
 def ui(site: Site) -> Iterator[Ui]:
     """The Dagster UI over the instance that the clusters write to."""
-    port = free_port()
-    program = str(LAKE.with_name("dagster-webserver"))
-    workspace = str(REPOSITORY / "workspace.yaml")
-    words = [program, "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
-    found = Ui(f"http://127.0.0.1:{port}", site.folder, site.variables)
-    with kept(site.folder, {"ui": words}, {**os.environ, **site.variables}):
-        until = time.monotonic() + PATIENCE
-        while not _loaded(found):
-            assert time.monotonic() < until, (site.folder / "ui.log").read_text()[-5000:]
-            time.sleep(0.5)
+    words = ["-w", str(REPOSITORY / "workspace.yaml")]
+    with dagster_ui(site.folder, words, site.variables) as found:
         yield found
-
-
-def _loaded(ui: Ui) -> bool:
-    with contextlib.suppress(OSError):
-        told = ui.query("{ repositoriesOrError { ... on RepositoryConnection { nodes { id } } } }")
-        return len(told["repositoriesOrError"]["nodes"]) == 1
-    return False
 
 
 _RE_EXECUTE = """
@@ -442,11 +365,11 @@ def test_a_failure_is_told_once_and_mended_in_the_ui(
 ) -> None:
     fault = FAULTS[name]
     site.sales(fault.breaks)
-    trigger(cluster, name, {"partition": day(10)})
-    finish(cluster, name, "failed")
+    trigger(cluster, DAG, name, {"partition": day(10)})
+    end(cluster, DAG, name, "failed")
     site.sales(fault.mends)
 
-    runs = runs_of(site, cluster, name)
+    runs = runs_of(site.instance, cluster, name)
     assert [run.status for run in runs] == [dg.DagsterRunStatus.FAILURE] * fault.tries
     failed = runs[-1]
     (message,) = wait("its message", lambda: site.told(cluster, name), cluster)
@@ -470,7 +393,7 @@ def test_a_failure_is_told_once_and_mended_in_the_ui(
 
     run = wait("the re-execution", ended, cluster)
     assert (run.status, run.parent_run_id) == (dg.DagsterRunStatus.SUCCESS, failed.run_id)
-    assert made(site, run) == {("raw/sales", day(10))}
+    assert made(site.instance, run) == {("raw/sales", day(10))}
     assert len(site.told(cluster, name)) == 1
 
 
@@ -487,11 +410,11 @@ def test_a_task_that_is_stopped_ends_and_meets_no_other_try(
     slow.touch()
     moment = f"{day({'marked': 12, 'cleared': 13}[how])}T15:00:00+09:00"
     option = "-l" if cluster.airflow.version.startswith("3.") else "-e"
-    trigger(cluster, how, {"partition": day(9)}, option, moment)
+    trigger(cluster, DAG, how, {"partition": day(9)}, option, moment)
     wait("a task", lambda: asleep.exists() or cluster.state(DAG, how) == "failed", cluster)
     slow.unlink()
-    assert asleep.exists(), _said(cluster)
-    run = runs_of(site, cluster, how)[-1]
+    assert asleep.exists(), said(cluster)
+    run = runs_of(site.instance, cluster, how)[-1]
     process = Path("/proc", run.tags["run/process"].rpartition(":")[2])
     assert process.exists()
 
@@ -506,18 +429,17 @@ def test_a_task_that_is_stopped_ends_and_meets_no_other_try(
     else:
         words = ["-t", "prep__by_store", "-s", moment, "-e", moment, "-y"]
         cluster.call("tasks", "clear", DAG, *words)
-        told = time.monotonic() - begun
-        print(f"Airflow {cluster.airflow.version}: clear took {told:.1f} s", file=sys.stderr)
+        tell(cluster, f"clear took {time.monotonic() - begun:.1f} s")
     wait("its end", lambda: not process.exists(), cluster)
     seconds = time.monotonic() - begun
-    print(f"Airflow {cluster.airflow.version}: {how}, gone in {seconds:.1f} s", file=sys.stderr)
+    tell(cluster, f"{how}, gone in {seconds:.1f} s")
     # Airflow looks at its tasks every few seconds, 2.11 not for 14 s; the command ends in 0.3 s.
     assert seconds < 60
 
-    finish(cluster, how, "failed" if how == "marked" else "success")
+    end(cluster, DAG, how, "failed" if how == "marked" else "success")
     by_store = [
         one.run_id
-        for one in runs_of(site, cluster, how)
+        for one in runs_of(site.instance, cluster, how)
         if one.tags["airflow/task_id"] == "prep__by_store"
     ]
     records = [site.instance.get_run_record_by_id(one) for one in by_store]

@@ -29,7 +29,10 @@ _PATIENCE = 300.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster. `url` is where its UI would be, which the links to logs begin with."""
+    """A running cluster. `url` is where its UI would be, which the links to logs begin with.
+
+    `commands` are those of its processes, by the names of their logs.
+    """
 
     airflow: Airflow
     home: Path
@@ -38,6 +41,7 @@ class Cluster:
     variables: Mapping[str, str]
     url: str
     seconds: dict[str, float] = field(default_factory=dict)
+    commands: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def call(self, *words: str, seconds: float = _PATIENCE) -> str:
         """An `airflow` command; what it said."""
@@ -112,11 +116,11 @@ def running_cluster(
     cluster.seconds["database"] = time.monotonic() - begun
 
     program = str(airflow.bin / "airflow")
-    commands: dict[str, Sequence[str]] = {
-        "redis": [redis, "--port", str(redis_port), "--bind", "127.0.0.1", "--save", ""],
-        "scheduler": [program, "scheduler"],
-        "worker": worker(variables) if worker else [program, "celery", "worker", "-q", QUEUE],
-    }
+    commands = cluster.commands
+    commands["redis"] = [redis, "--port", str(redis_port), "--bind", "127.0.0.1", "--save", ""]
+    commands["scheduler"] = [program, "scheduler"]
+    own = [program, "celery", "worker", "-q", QUEUE]
+    commands["worker"] = worker(variables) if worker else own
     if three:
         commands["api"] = [program, "api-server"]
         commands["processor"] = [program, "dag-processor"]

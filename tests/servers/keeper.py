@@ -29,7 +29,8 @@ def kept(
     environment: Mapping[str, str],
     grace: float = 15.0,
 ) -> Iterator[None]:
-    """Run `commands` during the block; what each says goes to `<folder>/<its name>.log`.
+    """Run `commands` during the block; what each says goes to `<folder>/<its name>.log`, and its
+    process id to `.pid`.
 
     `grace` are the seconds from SIGTERM to SIGKILL.
     """
@@ -69,6 +70,7 @@ def _keep(folder: Path, commands: Mapping[str, Sequence[str]], grace: float) -> 
                 words, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         running[started.pid] = name
+        (folder / f"{name}.pid").write_text(str(started.pid))
     while not select.select([sys.stdin], [], [], 0.2)[0]:
         for pid, code in _reaped():
             if pid in running:

@@ -65,13 +65,14 @@ class NoServer(RuntimeError):
 class PostgresServer:
     """A running server. `user` is a superuser and needs no password.
 
-    `restart` stops it at once, as a crash would, and starts it again at the same address.
+    `restart` stops it at once, as a crash would, and starts it again at the same address; so many
+    seconds later.
     """
 
     host: str
     port: int
     user: str = "postgres"
-    restart: Callable[[], None] = field(default=lambda: None, compare=False)
+    restart: Callable[..., None] = field(default=lambda: None, compare=False)
 
     def connect(self, database: str = "postgres") -> PgConnection:
         """A psycopg2 connection in autocommit mode."""
@@ -194,8 +195,9 @@ def running_postgres(certificate: Certificate | None = None) -> Iterator[Postgre
             processes[-1].send_signal(signal.SIGQUIT)  # at once; nothing is worth a checkpoint
             processes[-1].wait(120)
 
-        def restart() -> None:
+        def restart(after: float = 0.0) -> None:
             stop()
+            time.sleep(after)
             processes.append(start())
 
         server = PostgresServer("127.0.0.1", port, restart=restart)
