@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -162,6 +163,15 @@ def _graph(words: argparse.Namespace) -> int:
     return 0
 
 
+def _again(words: argparse.Namespace) -> list[str]:
+    """The call of this export, but for what a `Wish` has."""
+    told = ["python", "-m", "airflow_bridge", "export", "-m", words.module]
+    told += ["--attribute", words.attribute] if words.attribute != "defs" else []
+    told += ["--location", words.location] if words.location else []
+    told += ["--command", words.command] if words.command else []
+    return told
+
+
 def _export(words: argparse.Namespace) -> int:
     from airflow_bridge.export import Wish, export, removed, show
 
@@ -169,8 +179,7 @@ def _export(words: argparse.Namespace) -> int:
     wish = Wish(
         folder=words.to,
         command=command,
-        remake=f"python -m airflow_bridge export -m {words.module} --to DIR"
-        + (words.dag_id_prefix and f" --dag-id-prefix {words.dag_id_prefix}"),
+        program=shlex.join(_again(words)),
         everything=words.all,
         prune=words.prune,
         write=not (words.check or words.dry_run),

@@ -23,6 +23,13 @@ from airflow_bridge.record import Dag, Graph, Param, Task
 #: The first line of each file: whether it is one of ours, of which code location, and how prefixed.
 MARK = "# airflow-bridge {version}: {module}, location {location}{prefix}. Generated; do not edit."
 
+#: The first lines of each file, of which the second says how it is written again.
+HEADER = re.compile(
+    r"# airflow-bridge (?P<version>\S+): (?P<module>\S+), location (?P<location>.+?)"
+    r"(?:, prefix (?P<prefix>[\w.-]+))?\. Generated; do not edit\."
+    r"(?:\n# Written again by: (?P<remake>.+)\n)?"
+)
+
 _WIDE = 100
 
 #: Seconds; to ask takes some 2 CPU s of a worker.
@@ -88,13 +95,15 @@ def _prelude() -> str:
     return Path(__file__).with_name("prelude.py").read_text(encoding="utf-8")
 
 
-def uri(location: Location, asset: str) -> str:
+def uri(location: Location, asset: str, prefix: str = "") -> str:
     """What an asset is called between DAGs, from Airflow 2.4: ASCII, and a URI on all of them.
+
+    DAGs on trial, which have a prefix, begin none of those beside them.
 
     >>> uri(Location("m", "defs", "lake"), "raw/주문")
     'dagster://lake/raw/%EC%A3%BC%EB%AC%B8'
     """
-    return f"dagster://{quote(location.name, safe='')}/{quote(asset)}"
+    return f"dagster://{quote(prefix + location.name, safe='')}/{quote(asset)}"
 
 
 def _spec(origin: Origin, dag: Dag, near: Neighbours) -> dict[str, Any]:
@@ -109,7 +118,7 @@ def _spec(origin: Origin, dag: Dag, near: Neighbours) -> dict[str, Any]:
         "timezone": dag.zone,
         "start_date": dag.start,
         **({} if dag.least == "2.2" else {"airflow": dag.least}),
-        **_some(triggers=[uri(origin.location, one) for one in dag.triggers]),
+        **_some(triggers=[uri(origin.location, one, origin.prefix) for one in dag.triggers]),
         **_some(begins=sorted(begins)),
         "dag": {
             "dag_id": dag.dag_id,
@@ -132,7 +141,7 @@ def _spec(origin: Origin, dag: Dag, near: Neighbours) -> dict[str, Any]:
                 "assets": list(task.assets),
                 "after": list(task.after),
                 **_some(group=task.group, docker=docker),
-                **_some(outlets=[uri(origin.location, one) for one in task.assets]),
+                **_some(outlets=[uri(origin.location, one, origin.prefix) for one in task.assets]),
                 "task": {"task_id": task.task_id, **mine, "doc_md": task.title},
             }
             for task, docker, mine in zip(dag.tasks, dockers, own, strict=True)

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from airflow_bridge.airflow_cli import Airflow, AirflowError, called, hidden, last_line, reason
+from airflow_bridge.dag_file import HEADER
 from airflow_bridge.drift import read_pipeline
 from airflow_bridge.setup import Needs, connection_command, needs
 
@@ -27,11 +28,6 @@ CLOCK_WARNING, CLOCK_FAILURE = 5.0, 60.0
 
 #: The first Airflow that files run on, and the first that nobody has tried.
 OLDEST, UNTRIED = (2, 2), (4, 0)
-
-_HEADER = re.compile(
-    r"# airflow-bridge (\S+): (\S+), location (.+?)(?:, prefix [\w.-]+)?\. Generated; do not edit\."
-    r"\n# Written again by: (.+)\n"
-)
 
 #: What a connection of a type must have for a message; of any other type an address.
 _MESSAGE = {"webex": ("password", "room"), "slack": ("password or url",)}
@@ -83,9 +79,10 @@ def read_files(folder: Path, module: str, location: str) -> list[DagFile]:
     found = []
     for path in sorted(folder.glob("*.py")):
         text = path.read_text(encoding="utf-8", errors="replace")
-        mark = _HEADER.match(text)
-        if mark and (mark[2], mark[3]) == (module, location):
-            found.append(DagFile(path, mark[1], location, mark[4], read_pipeline(text)))
+        mark = HEADER.match(text)
+        if mark and mark.group("module", "location") == (module, location):
+            remake = mark["remake"] or ""
+            found.append(DagFile(path, mark["version"], location, remake, read_pipeline(text)))
     return found
 
 
@@ -274,8 +271,8 @@ def _drift(file: DagFile, folder: Path, seconds: float) -> Check:
     """What the export that wrote the file says now, made by the command that its tasks call."""
     words, command = shlex.split(file.remake), file.command()
     asked = words[words.index("export") :] if "export" in words else ["export"]
-    own = ["--to", str(folder), "--location", file.location, "--command", shlex.join(command)]
-    done = called([*command, *asked, *own, "--skip-unmappable", "--check", "--json"], seconds)
+    own = ["--to", str(folder), "--command", shlex.join(command)]
+    done = called([*command, *asked, *own, "--check", "--json"], seconds)
     try:
         changes = json.loads(done.stdout)["changes"]
     except (ValueError, KeyError, TypeError):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from airflow_bridge.dag_file import Origin, dag_file, neighbours
+from airflow_bridge.dag_file import HEADER, Origin, dag_file, neighbours
 from airflow_bridge.drift import differences, gone_tasks
 from airflow_bridge.errors import UsageError
 from airflow_bridge.graph import read_graph
@@ -27,10 +28,6 @@ from airflow_bridge.tasks import LONGEST_ID
 if TYPE_CHECKING:
     import dagster as dg
 
-#: The first line of each file, as `dag_file.MARK` has it.
-_MARKED = re.compile(
-    r"# airflow-bridge \S+: (\S+), location (.+?)(?:, prefix ([\w.-]+))?\. Generated; do not edit\."
-)
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,50}")
 
 #: A DAG that lost tasks and goes on under a new id, so that the old one's history stays to be seen.
@@ -46,7 +43,7 @@ def removed(allow: bool, version: bool) -> Removed:
 
 @dataclass(frozen=True)
 class Wish:
-    """What an export is asked for. `command` is what tasks call, `remake` what made the files.
+    """What an export is asked for. `command` is what tasks call, `program` the export's own call.
 
     `skip`: what cannot be exported is left out and told, else nothing is written. A DAG that would
     lose tasks is refused, unless `removed` says "allow", or "version": then it goes on under a new
@@ -56,7 +53,7 @@ class Wish:
 
     folder: Path
     command: str
-    remake: str
+    program: str
     everything: bool = False
     prune: bool = False
     write: bool = True
@@ -65,6 +62,17 @@ class Wish:
     prefix: str = ""
     granularity: str = "asset"
     url: str = ""
+
+    @property
+    def remake(self) -> str:
+        """What writes the same files again: each file says it in its head."""
+        words = [self.program, "--to DIR"]
+        words += ["--all"] * self.everything
+        words += ["--skip-unmappable"] * self.skip
+        words += [f"--granularity {self.granularity}"] * (self.granularity != "asset")
+        words += [f"--dag-id-prefix {self.prefix}"] * bool(self.prefix)
+        words += [f"--dagster-url {shlex.quote(self.url)}"] * bool(self.url)
+        return " ".join(words)
 
 
 @dataclass(frozen=True)
@@ -214,8 +222,9 @@ def _ours(location: Location, wish: Wish) -> Iterator[Path]:
     """The files of the folder that exports of this location and prefix wrote."""
     for path in sorted(wish.folder.glob("*.py")):
         with path.open(encoding="utf-8", errors="replace") as file:
-            mark = _MARKED.match(file.readline())
-        if mark and mark.groups() == (location.module, location.name, wish.prefix or None):
+            mark = HEADER.match(file.readline())
+        ours = (location.module, location.name, wish.prefix or None)
+        if mark and mark.group("module", "location", "prefix") == ours:
             yield path
 
 
@@ -243,7 +252,7 @@ def _changes(
             yield Change(name, "new")
             continue
         found = path.read_text(encoding="utf-8", errors="replace")
-        if not _MARKED.match(found):
+        if not HEADER.match(found):
             raise UsageError(
                 f"{path} was not written by an export and has the name of a DAG file. Move it, or "
                 "export into another folder."

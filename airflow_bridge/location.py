@@ -107,7 +107,7 @@ def create_run(
         execution_plan_snapshot=snapshot_from_execution_plan(execution, job.get_job_snapshot_id()),
         job_snapshot=job.get_job_snapshot(),
         parent_job_snapshot=job.get_parent_job_snapshot(),
-        asset_selection=frozenset(keys),
+        asset_selection=frozenset(keys) or None,  # a job of ops has none
         asset_check_selection=None,
         resolved_op_selection=None,
         op_selection=None,

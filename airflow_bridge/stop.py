@@ -32,12 +32,16 @@ def process_tag() -> dict[str, str]:
 
 
 def end_lost(instance: dg.DagsterInstance) -> None:
-    """A run whose process was killed would be shown as running for ever; it failed."""
+    """A run whose process was killed would be shown as running for ever; it failed.
+
+    A re-execution has its parent's tags, and another process.
+    """
     host = socket.gethostname()
     running = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=running)):
         where, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
-        if where == host and not Path(f"/proc/{pid}").exists():
+        mine = where == host and run.parent_run_id is None
+        if mine and not Path(f"/proc/{pid}").exists():
             instance.report_run_failed(run, f"Its process {pid} is gone.")
 
 

@@ -6,15 +6,27 @@ Here: options, the lake's instance and exit codes. Not here: anything that decid
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+import shlex
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from airflow_bridge.metadata import GRANULARITIES
-from lake_assets.cli.main import env_option
+from lake_assets.cli.airflow_options import (
+    MODULE,
+    all_option,
+    attribute_option,
+    granularity_option,
+    location_name,
+    location_option,
+    module_option,
+    skip_option,
+    told,
+)
+from lake_assets.cli.airflow_setup import doctor_command, setup_command
+from lake_assets.cli.airflow_sync import sync_command
+from lake_assets.cli.main import env_option, json_option
 from resources import errors
 from resources.errors import LakeError
 
@@ -24,59 +36,11 @@ if TYPE_CHECKING:
 #: Where deploy/ puts the lake on a worker; its Python is not Airflow's.
 COMMAND = "/opt/lake/bin/lake airflow"
 
-_MODULE = "lake_assets.definitions"
-
-
-class _BridgeFailed(LakeError):
-    """What the bridge has to say, ended as the lake's commands end."""
-
-    def __init__(self, text: str, exit_code: int) -> None:
-        self.exit_code = exit_code
-        super().__init__(text)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    from airflow_bridge.errors import BridgeError
-
-    try:
-        yield
-    except BridgeError as error:
-        raise _BridgeFailed(str(error), error.exit_code) from None
-
-
-module_option = click.option(
-    "-m", "--module", default=_MODULE, show_default=True, help="The module of the Definitions."
-)
-attribute_option = click.option(
-    "--attribute", default="defs", show_default=True, help="Its variable."
-)
-location_option = click.option(
-    "--location", help="The code location's name in workspace.yaml; else lake, or the module's."
-)
-all_option = click.option(
-    "--all", "everything", is_flag=True, help="Also what Airflow does not fire here."
-)
-skip_option = click.option(
-    "--skip-unmappable", is_flag=True, help="Leave out what Airflow cannot have."
-)
-granularity_option = click.option(
-    "--granularity",
-    type=click.Choice(GRANULARITIES),
-    default="asset",
-    show_default=True,
-    help="What a task is, where a job does not say.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead.")
-
-
-def _name(module: str, location: str | None) -> str:
-    return location or ("lake" if module == _MODULE else module)
-
 
 @click.group("airflow")
+@click.version_option(package_name="airflow-bridge", message="airflow-bridge %(version)s")
 def airflow_command() -> None:
-    """The graph as DAG files for Airflow 2.2 to 3.x, and what their tasks call.
+    """The graph as DAG files for Airflow 2.2 to 3.x, what their tasks call, and looking after them.
 
     All take --env; export and graph take --json, and what run prints last is JSON always.
 
@@ -141,12 +105,14 @@ def export_command(
 
     if allow_removed and new_version:
         raise click.UsageError("--allow-removed and --new-version exclude each other.")
-    own = "" if module == _MODULE else f" -m {module}"
+    own = [] if module == MODULE else ["-m", module]
+    own += ["--attribute", attribute] if attribute != "defs" else []
+    own += ["--location", location] if location else []
+    own += ["--command", command] if command != COMMAND else []
     wish = Wish(
         folder=folder,
         command=command,
-        remake=f"lake airflow export{own} --to DIR{' --all' if everything else ''}"
-        + (dag_id_prefix and f" --dag-id-prefix {dag_id_prefix}"),
+        program=shlex.join(["lake", "airflow", "export", *own]),
         everything=everything,
         prune=prune,
         write=not (check or dry_run),
@@ -156,8 +122,8 @@ def export_command(
         granularity=granularity,
         url=dagster_url,
     )
-    with _told():
-        done = export(Location(module, attribute, _name(module, location)), wish)
+    with told():
+        done = export(Location(module, attribute, location_name(module, location)), wish)
     click.echo(show(done, wish, as_json))
     if check and done.differs:
         raise SystemExit(1)
@@ -191,8 +157,8 @@ def graph_command(
     from airflow_bridge.export import graph
     from airflow_bridge.location import Location
 
-    with _told():
-        where = Location(module, attribute, _name(module, location))
+    with told():
+        where = Location(module, attribute, location_name(module, location))
         found = graph(where, everything, granularity, skip_unmappable)
     click.echo(found.shown(as_json))
 
@@ -232,7 +198,7 @@ def run_command(
     from airflow_bridge.command import Task, leave, run
     from airflow_bridge.location import Location
 
-    where = Location(module, attribute, _name(module, location))
+    where = Location(module, attribute, location_name(module, location))
     task = Task(job, schedule, condition, tick, updates, assets, meaning, wait, origin)
     leave(run(where, task, _instance, _codes()))
 
@@ -248,3 +214,7 @@ def _codes() -> dict[str, int]:
     """What the lake's exceptions stand for, where an asset written by hand raises one."""
     kinds = [one for one in vars(errors).values() if isinstance(one, type)]
     return {kind.__name__: kind.exit_code for kind in kinds if issubclass(kind, LakeError)}
+
+
+for command in (setup_command, doctor_command, sync_command):
+    airflow_command.add_command(command)

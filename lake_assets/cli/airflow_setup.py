@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from lake_assets.cli.airflow import (
-    _name,
-    _told,
+from lake_assets.cli.airflow_options import (
     attribute_option,
+    location_name,
     location_option,
     module_option,
+    told,
 )
 from lake_assets.cli.main import env_option, json_option
 
@@ -96,9 +96,9 @@ def setup_command(
 
     settings = load_settings()
     _quiet()
-    with _told():
+    with told():
         airflow = find_airflow(program, timeout)
-        where = Location(module, attribute, _name(module, location))
+        where = Location(module, attribute, location_name(module, location))
         graph, _ = read_graph(where.load(), everything)
         wanted, home = needs_of(graph), dagster_home(settings)
         items = set_up(airflow, wanted, limits_at(home), apply, resize)
@@ -196,7 +196,9 @@ def doctor_command(
     settings = load_settings()
     _quiet()
     home = dagster_home(settings)
-    asked = Asked(folder.absolute(), module, _name(module, location), program, home, timeout)
+    asked = Asked(
+        folder.absolute(), module, location_name(module, location), program, home, timeout
+    )
     checks = examine(asked)
     counts = Counter(check.result for check in checks)
     if as_json:

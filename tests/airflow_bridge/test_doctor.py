@@ -58,8 +58,8 @@ def command(tmp_path: Path) -> Path:
 def dags(tmp_path: Path, command: Path) -> Path:
     """The files of the foreign project, which call the stand-in."""
     folder = tmp_path / "dags"
-    remake = "python -m airflow_bridge export -m tests.airflow_bridge.foreign --to DIR"
-    export(FOREIGN, Wish(folder, f"'{command}'", remake))
+    again = "python -m airflow_bridge export -m tests.airflow_bridge.foreign --location foreign"
+    export(FOREIGN, Wish(folder, f"'{command}'", again))
     return folder
 
 
@@ -105,8 +105,8 @@ def test_all_is_well(asked: Asked, stand_in: StandIn, command: Path) -> None:
     # The export that wrote the files is asked, by the command of the tasks, and writes nothing.
     words = (command.parent / "asked").read_text().strip()
     assert words == (
-        f"export -m tests.airflow_bridge.foreign --to DIR --to {asked.folder} --location foreign "
-        f"--command '{command}' --skip-unmappable --check --json"
+        f"export -m tests.airflow_bridge.foreign --location foreign --to DIR --to {asked.folder} "
+        f"--command '{command}' --check --json"
     )
 
 

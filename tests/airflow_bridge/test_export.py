@@ -55,7 +55,7 @@ def parts(text: str) -> tuple[str, dict[str, Any]]:
 )
 def test_files_as_they_are_kept(location: Location, dag_id: str, tmp_path: Path) -> None:
     """The whole text above the prelude; WRITE_GOLDEN=1 writes it anew, to be read in the diff."""
-    asked = Wish(tmp_path, COMMAND, "lake airflow export --to DIR --all", everything=True)
+    asked = Wish(tmp_path, COMMAND, "lake airflow export", everything=True)
     text = render(location, asked)[f"{dag_id}.py"].removesuffix(PRELUDE)
     kept = GOLDEN / f"{location.name}-{dag_id}.txt"
     if os.environ.get("WRITE_GOLDEN") == "1":

@@ -119,7 +119,7 @@ def test_the_record_comes_back(parsed: Mapping[str, Any], records: Records, dags
     assert set(found) == possible
     for name in sorted(possible):
         by, dag = records[name]
-        assert found[name] == expected(by.location, dag, begins(records, name), version), name
+        assert found[name] == expected(by.location, dag, begins(records, name), version, by.prefix)
     assert len(found) > 80
 
 
@@ -215,7 +215,11 @@ def told(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expected(
-    location: Location, dag: Dag, begins: Sequence[str], version: tuple[int, ...]
+    location: Location,
+    dag: Dag,
+    begins: Sequence[str],
+    version: tuple[int, ...],
+    prefix: str = "",
 ) -> dict[str, Any]:
     """The same of the record."""
     cron = PRESETS.get(dag.cron or "", dag.cron)
@@ -226,7 +230,7 @@ def expected(
         "cron": cron if ticked else None,
         "zone": dag.zone if ticked else None,
         "once": once,
-        "triggers": sorted(uri(location, one) for one in dag.triggers) if version >= (2, 4) else [],
+        "triggers": _uris(location, prefix, dag.triggers, version),
         "start": dag.start if ticked else start,
         "tags": sorted(dag.tags),
         "description": dag.description or dag.title,
@@ -234,7 +238,7 @@ def expected(
         "max_active_runs": dag.max_active_runs,
         "timeout": dag.timeout,
         "form": _form(dag),
-        "tasks": _tasks(location, dag, begins, version),
+        "tasks": _tasks(location, dag, begins, version, prefix),
     }
 
 
@@ -269,7 +273,11 @@ def _form(dag: Dag) -> dict[str, Any]:
 
 
 def _tasks(
-    location: Location, dag: Dag, begins: Sequence[str], version: tuple[int, ...]
+    location: Location,
+    dag: Dag,
+    begins: Sequence[str],
+    version: tuple[int, ...],
+    prefix: str,
 ) -> dict[str, Any]:
     """The record's tasks, between the first and the last one that each file adds."""
     waited_for = {one for task in dag.tasks for one in task.after}
@@ -286,13 +294,19 @@ def _tasks(
         sensor = {"mode": "reschedule", "patience": dag.patience}
         found[first] = {"upstream": ["tick"], **own, **sensor}
     for task in dag.tasks:
-        found[task.task_id] = _task(location, dag, task, version)
+        outlets = _uris(location, prefix, task.assets, version)
+        found[task.task_id] = {**_task(location, dag, task), "outlets": outlets}
         found[task.task_id]["upstream"] = sorted(task.after) or [first]
     return found
 
 
-def _task(location: Location, dag: Dag, task: Task, version: tuple[int, ...]) -> dict[str, Any]:
-    outlets = [uri(location, one) for one in task.assets] if version >= (2, 4) else []
+def _uris(
+    location: Location, prefix: str, assets: Sequence[str], version: tuple[int, ...]
+) -> list[str]:
+    return sorted(uri(location, one, prefix) for one in assets) if version >= (2, 4) else []
+
+
+def _task(location: Location, dag: Dag, task: Task) -> dict[str, Any]:
     return {
         "queue": task.queue or "default",
         "pool": task.pool or "default_pool",
@@ -309,7 +323,6 @@ def _task(location: Location, dag: Dag, task: Task, version: tuple[int, ...]) ->
         "type": "DagsterOperator" if task.runner == "shell" else "ContainerOperator",
         "image": task.image,
         "docker_url": task.docker_url,
-        "outlets": sorted(outlets),
         "--module": [location.module],
         "--location": [location.name],
         "--job": [dag.job],

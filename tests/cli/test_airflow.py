@@ -69,3 +69,22 @@ def test_a_task_asks_the_schedule(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["partition"] == "2025-07-01"
     assert "the tick is 2025-07-02T06:00:00+09:00" in done.stderr
+
+
+def test_an_environment_without_an_airflow_has_nothing_to_sync(tmp_path: Path) -> None:
+    done = lake(tmp_path, "airflow", "sync", "--env", "local")
+    assert done.returncode == 2
+    assert "The environment 'local' has no connection 'airflow'; allowed: es," in done.stderr
+
+
+def test_the_graph_is_shown_without_any_file(tmp_path: Path) -> None:
+    done = lake(tmp_path, "airflow", "graph", "--env", "local", "--all", "--json")
+    told = json.loads(done.stdout)
+    assert len(told["sha256"]) == 64
+    (weather,) = (dag for dag in told["dags"] if dag["dag_id"] == "openapi_weather")
+    assert [(one["runner"], one["image"]) for one in weather["tasks"]] == [
+        ("docker", "openapi_weather")
+    ]
+    assert "prep__customer_master after raw__customer" in (
+        lake(tmp_path, "airflow", "graph", "--env", "local", "--all").stdout
+    )

@@ -14,14 +14,7 @@ from tests.airflow_bridge.airflow_stand_in import StandIn, make_stand_in
 
 CANARY = "Kanarienvogel-7531"
 
-#: Also before `lake airflow` has them.
-_LAKE = """
-import lake_assets.cli.airflow as airflow, lake_assets.cli.airflow_setup as more
-airflow.airflow_command.add_command(more.setup_command)
-airflow.airflow_command.add_command(more.doctor_command)
-from lake_assets.cli.main import main
-main()
-"""
+_LAKE = "from lake_assets.cli.main import main; main()"
 
 
 @pytest.fixture
