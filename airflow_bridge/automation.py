@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetNode
@@ -32,12 +34,17 @@ def automation(condition: dg.AutomationCondition[dg.AssetKey]) -> Automation | N
 
     Conditions are compared whole: `eager()` with a part taken out still has eager's label.
     """
-    if condition == dg.AutomationCondition.eager():
+    if condition == _eager():
         return Automation(None, "UTC")
     told = _ON_CRON.fullmatch(condition.get_label() or "")
     if told and condition == dg.AutomationCondition.on_cron(*told.groups()):
         return Automation(told[1], told[2])
     return None
+
+
+@cache
+def _eager() -> dg.AutomationCondition[Any]:
+    return dg.AutomationCondition.eager()
 
 
 def automated(nodes: Sequence[AssetNode]) -> list[tuple[AssetNode, ...]]:
@@ -46,5 +53,6 @@ def automated(nodes: Sequence[AssetNode]) -> list[tuple[AssetNode, ...]]:
     for node in nodes:
         if node.automation_condition is not None and node.is_executable:
             keys = frozenset(node.execution_set_asset_keys)
-            found[keys] = tuple(one for one in nodes if one.key in keys)
+            alone = len(keys) == 1
+            found[keys] = (node,) if alone else tuple(one for one in nodes if one.key in keys)
     return list(found.values())
