@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import (
+    airflow_export,
+    airflow_parse,
     backfill,
     dbapi_read,
     extraction,
@@ -43,6 +45,8 @@ CASES = {
     "jdbc": jdbc_read.run,
     "mariadb": mariadb_read.run,
     "preps": preps.run,
+    "export": airflow_export.run,
+    "dags": airflow_parse.run,
 }
 
 
@@ -61,7 +65,7 @@ def main() -> int:
     unknown = sorted(set(asked.cases) - set(CASES))
     if unknown:
         parser.error(f"there is no case {', '.join(unknown)}; there are {', '.join(CASES)}")
-    for package in ("lake_assets", "resources", "tests/bench", "tests/servers"):
+    for package in ("lake_assets", "resources", "airflow_bridge", "tests/bench", "tests/servers"):
         compileall.compile_dir(ROOT / package, quiet=1)
     ratios: list[Ratio] = []
     with Bench(rounds=asked.rounds, quick=asked.quick) as bench:

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.sales_table import build_sales
@@ -141,7 +141,13 @@ class Rounds:
         )
 
 
-def alternate(case: str, ours: Side, peer: Side, rounds: int) -> Rounds:
+class Measured(Protocol):
+    """A side, in this environment or another: `cpu` by name, and `facts`."""
+
+    def run(self) -> dict[str, Any]: ...
+
+
+def alternate(case: str, ours: Measured, peer: Measured, rounds: int) -> Rounds:
     """A B A B …, so that what else the machine does falls on both."""
     found = Rounds(case, [], [])
     for _ in range(rounds):
