@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Said at every start, in every task's log, and no use to those who read it.
     warnings.filterwarnings("ignore", message=r"(?s).* is currently in (beta|preview)")
     try:
-        return {"run": _run, "graph": _graph, "export": _export}[words.verb](words)
+        return {"run": _run, "graph": _graph, "export": _export, "tell": _tell}[words.verb](words)
     except BridgeError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=raw,
     )
 
+    tell = verbs.add_parser("tell", help="what a task calls to send a message, on standard input")
+    tell.add_argument("--connection", required=True, metavar="NAME")
+
     task = verbs.add_parser(
         "run", parents=[where], help="what a task calls", epilog=_RUN, formatter_class=raw
     )
@@ -153,6 +156,12 @@ def _instance() -> dg.DagsterInstance:
             "the Airflow workers to the folder with the dagster.yaml of the Dagster UI."
         )
     return dg.DagsterInstance.get()
+
+
+def _tell(words: argparse.Namespace) -> int:
+    from airflow_bridge.messenger import main as tell
+
+    return tell(words.connection)
 
 
 def _graph(words: argparse.Namespace) -> int:

@@ -132,6 +132,7 @@ def _spec(origin: Origin, dag: Dag, near: Neighbours) -> dict[str, Any]:
         "default_args": {"owner": dag.owner, **shared},
         "params": _params(dag),
         "messages": list(dag.messages),
+        "tells": list(dag.tells),
         "command": _command(origin, dag),
         **_some(wait=_wait(dag)),
         # Where all tasks run by Docker, so does the first one: its host may have no project.

@@ -20,6 +20,7 @@ _WORDS = {
     "triggers": "assets whose updates begin a run",
     "begins": "DAGs that a run begins before Airflow 2.4",
     "messages": "who is told",
+    "tells": "of what is told",
     "wait": "what is waited for",
     "docker": "container of the first task",
     "command": "command of the tasks",

@@ -243,6 +243,7 @@ def _dags(
                 for name, one in (hints.params or {}).items()
             ),
             messages=tuple(hints.messages or ()),
+            tells=tuple(sorted(("failure", "success") if hints.tells is None else hints.tells)),
             catchup=bool(hints.catchup),
             max_active_runs=hints.max_active_runs or 1,
             timeout=hints.run_timeout or (int(timeout) if timeout.isdigit() else None),

@@ -25,9 +25,9 @@ class Hints:
     Of jobs and schedules alone: `export` (False: no DAG unless all are asked for), `schedule`
     (`@once`, of a job without one), `dag_id` (kept from an old DAG), `granularity` (what a task
     is), `run_timeout` (seconds), `wait` (seconds for which a run waits for inputs that others make,
-    0 for none), `max_active_runs`, `catchup`, `messages` (Airflow connections that are told of
-    failure and success), `params` (name: {type, default, help}). An asset with an automation
-    condition is a DAG of its own, and takes these too.
+    0 for none), `max_active_runs`, `catchup`, `messages` (Airflow connections that are told),
+    `tells` (of what, else failure and success), `params` (name: {type, default, help}). An asset
+    with an automation condition is a DAG of its own, and takes these too.
     """
 
     tags: Sequence[str] | None = None
@@ -53,6 +53,7 @@ class Hints:
     max_active_runs: int | None = None
     catchup: bool | None = None
     messages: Sequence[str] | None = None
+    tells: Sequence[str] | None = None
 
     def over(self, other: Hints) -> Hints:
         """What is said here, else what `other` says: the nearer wins."""
@@ -65,6 +66,7 @@ _FIELDS = fields(Hints)
 _KINDS: dict[str, type] = {
     "tags": list,
     "messages": list,
+    "tells": list,
     "params": dict,
     "priority": int,
     "retries": int,
@@ -78,6 +80,9 @@ _KINDS: dict[str, type] = {
 
 #: What a task is: an asset, all of a group that a job has, or all of the job.
 GRANULARITIES = ("asset", "group", "job")
+
+#: What a room may be told of: a task that failed for good, one that is tried again, a success.
+TELLS = ("failure", "retry", "success")
 
 _ALLOWED: dict[str, tuple[str, ...]] = {
     "runner": ("shell", "docker"),
@@ -154,6 +159,8 @@ def _mistake(word: str, value: Any) -> str:
         return f"is {value!r}; allowed: texts of 1 to 100 characters"
     if word in _LEAST and value < _LEAST[word]:
         return f"is {value!r}; allowed: {_LEAST[word]} and more"
+    if word == "tells" and set(value) - set(TELLS):
+        return f"is {value!r}; allowed: {', '.join(TELLS)}"
     if word == "params":
         return "; ".join(filter(None, (_param_mistake(*one) for one in value.items())))
     return ""

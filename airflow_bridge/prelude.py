@@ -133,14 +133,19 @@ class DoneOperator(BaseOperator):
     __module__ = "airflow_bridge"
 
     def execute(self, context):
-        tell(context, "succeeded")
+        if "success" in PIPELINE["tells"]:
+            tell(context, "succeeded")
+
+
+def tell_retry(context):
+    tell(context, "failed, and is tried again")
 
 
 def tell(context, what="failed"):
     """Tell each connection of the pipeline, else of AIRFLOW_BRIDGE_MESSAGES; never fails a task."""
     for name in PIPELINE["messages"] or os.environ.get("AIRFLOW_BRIDGE_MESSAGES", "").split():
         try:
-            send(BaseHook.get_connection(name), facts_of(context, what))
+            send(name, *message(BaseHook.get_connection(name), facts_of(context, what)))
         except Exception as error:  # its text may hold an address with a token
             line = "The connection %s could not be told: %s"
             logging.getLogger("airflow.task").warning(line, name, type(error).__name__)
@@ -158,14 +163,14 @@ def facts_of(context, what):
     facts["try_number"] = ti.try_number if AF >= (2, 10) else ti.prev_attempted_tries
     facts["time"] = pendulum.now(PIPELINE["timezone"]).strftime("%Y-%m-%d %H:%M %Z")
     words = ["partition " + partition] * bool(partition)
-    words += ["task {task_id}, try {try_number}".format(**facts)] * (what == "failed")
+    words += ["task {task_id}, try {try_number}".format(**facts)] * what.startswith("failed")
     head = "{dag_id} ({title}) {what}".format(**facts)
     facts["text"] = "\n".join([head, ", ".join(words + [facts["time"]]), facts["log_url"]])
     return facts
 
 
-def send(connection, facts):
-    """To a Webex room, a Slack webhook, or any webhook; which one the connection's type says."""
+def message(connection, facts):
+    """For a Webex room, a Slack webhook, or any webhook; which one the connection's type says."""
     extra, headers, body = connection.extra_dejson, {"Content-Type": "application/json"}, facts
     url = extra.get("url") or connection.password
     if connection.conn_type == "slack":
@@ -175,6 +180,22 @@ def send(connection, facts):
         body = {"roomId": extra["room"], "text": facts["text"]}
     if connection.password and url != connection.password:
         headers["Authorization"] = "Bearer " + connection.password
+    return url, headers, body
+
+
+def send(name, url, headers, body):
+    """By the command, which goes on trying after the task; without one here, once and at once."""
+    words = shlex.split(PIPELINE["command"])
+    words = words[: words.index("run")] + ["tell", "--connection", name]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    try:
+        process = subprocess.Popen(words, start_new_session=True, **pipes)
+        process.stdin.write(json.dumps({"url": url, "headers": headers, "body": body}).encode())
+        process.stdin.close()
+        if process.stdout.readline() == b"kept\n":
+            return
+    except OSError:
+        pass
     request = urllib.request.Request(url, json.dumps(body).encode("utf-8"), headers)
     urllib.request.urlopen(request, timeout=10).close()
 
@@ -209,7 +230,9 @@ def make_task(call, spec, **more):
 def make_dag(spec):
     zone = pendulum.timezone(spec["timezone"])
     start = datetime.strptime(spec["start_date"], "%Y-%m-%dT%H:%M").replace(tzinfo=zone)
-    args = dict(seconds(spec["default_args"]), on_failure_callback=tell)
+    calls = {"on_failure_callback": tell, "on_retry_callback": tell_retry}
+    told = {name: one for name, one in calls.items() if name.split("_")[1] in spec["tells"]}
+    args = dict(seconds(spec["default_args"]), **told)
     params = {name: Param(**one) for name, one in spec["params"].items()}
     dates = dict(timing(spec, zone), start_date=start)
     with DAG(default_args=args, params=params, **dates, **seconds(spec["dag"])) as dag:

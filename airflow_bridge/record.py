@@ -91,6 +91,7 @@ class Dag:
     partitions: Partitions | None
     params: tuple[Param, ...]
     messages: tuple[str, ...]
+    tells: tuple[str, ...]
     catchup: bool
     max_active_runs: int
     timeout: int | None

@@ -163,6 +163,18 @@ def graph_command(
     click.echo(found.shown(as_json))
 
 
+@airflow_command.command("tell")
+@click.option("--connection", required=True, metavar="NAME")
+def tell_command(connection: str) -> None:
+    """What a task calls to send a message, which comes on standard input.
+
+    It goes on trying when the task has ended: a room that is away for hours loses nothing.
+    """
+    from airflow_bridge.messenger import main
+
+    raise SystemExit(main(connection))
+
+
 @airflow_command.command("run")
 @module_option
 @attribute_option

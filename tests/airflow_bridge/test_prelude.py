@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,7 +20,7 @@ from airflow_bridge.dag_file import Origin, dag_file, neighbours
 from airflow_bridge.export import Wish, render
 from airflow_bridge.graph import read_graph
 from airflow_bridge.location import Location
-from tests.airflow_bridge.conftest import FOREIGN
+from tests.airflow_bridge.conftest import FOREIGN, ROOT
 from tests.airflow_bridge.stand_in import (
     AirflowException,
     AirflowFailException,
@@ -378,6 +380,49 @@ def test_connections_of_the_environment(
         monkeypatch.setenv("AIRFLOW_BRIDGE_MESSAGES", "a b")
         found["tell"]({"ti": TaskInstance()})
     assert len(receiver.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("tells", "calls", "succeeded"),
+    [
+        (["failure", "success"], ["on_failure_callback"], 1),
+        (["failure", "retry"], ["on_failure_callback", "on_retry_callback"], 0),
+        ([], [], 0),
+    ],
+)
+def test_of_what_a_room_is_told(
+    text: str, receiver: Receiver, tells: list[str], calls: list[str], succeeded: int
+) -> None:
+    text = text.replace('"tells": ["failure", "success"]', f'"tells": {tells}')
+    with stand_in(connections={"team_room": Connection("slack", receiver.url)}):
+        dag = load(text)["dag"]
+        args = dag.given["default_args"]
+        assert sorted(name for name in args if name.endswith("_callback")) == calls
+        dag.tasks["done"].execute({"ti": TaskInstance(task_id="done")})
+        assert len(receiver.received) == succeeded
+        for call in calls:
+            args[call]({"ti": TaskInstance()})
+    told = [body["text"].splitlines()[0] for _, _, body in receiver.received[succeeded:]]
+    words = {"on_failure_callback": "failed", "on_retry_callback": "failed, and is tried again"}
+    assert told == [f"daily (일별 주문) {words[call]}" for call in calls]
+
+
+def test_the_command_sends_where_it_is_there(
+    text: str, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task does not wait for the room; what is sent is what the file itself would send."""
+    monkeypatch.setenv("AIRFLOW_BRIDGE_UNSENT", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    with stand_in(connections={"team_room": Connection("slack", receiver.url + "/hook")}):
+        found = load(text)
+        found["PIPELINE"]["command"] = f"{sys.executable} -m airflow_bridge run --module x"
+        found["tell"]({"ti": TaskInstance()})
+    until = time.monotonic() + 60
+    while not receiver.received:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert receiver.received == [("/hook", None, {"text": FAILED})]
+    assert (tmp_path / "team_room").is_dir()
 
 
 def test_a_task_without_a_partition_is_told_too(text: str, receiver: Receiver) -> None:

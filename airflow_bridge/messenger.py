@@ -1,0 +1,196 @@
+"""`tell`: messages of tasks on their way to a room, which may be full, busy or away for an hour.
+
+Here: a folder of messages that are not sent yet, sending them in order, waiting as the room asks,
+several as one. Not here: what a message says and where its room is, which the DAG file passes on
+standard input. The address may hold a token: it is kept in memory alone, and is in no file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+#: What a task's process reads once a message is kept; then it need not wait.
+KEPT = "kept"
+
+#: Seconds. A room that stays away is asked less and less; a message that old helps nobody.
+FIRST_PAUSE, LONGEST_PAUSE, OLDEST = 1.0, 300.0, 24 * 3600.0
+
+#: Of a grouped message: the room has a longest text too (Webex 7,439 bytes), and people read less.
+_LINES = 40
+
+GROUP_VARIABLE, FOLDER_VARIABLE = "AIRFLOW_BRIDGE_GROUP", "AIRFLOW_BRIDGE_UNSENT"
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where messages go, and within how many seconds several become one (0: never)."""
+
+    url: str
+    headers: Mapping[str, str]
+    group: float = 0.0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, as tests have it."""
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+def folder_of(connection: str) -> Path:
+    """Where the messages of a connection are until they are sent."""
+    home = os.environ.get(FOLDER_VARIABLE)
+    if home is None:
+        airflow = os.environ.get("AIRFLOW_HOME")
+        home = f"{airflow}/unsent" if airflow else str(Path.home() / ".airflow-bridge" / "unsent")
+    return Path(home, quote(connection, safe=""))
+
+
+def main(connection: str) -> int:
+    """Keep the message of standard input, say so, and see it on its way. Nobody waits for the end.
+
+    The input is JSON: `url`, `headers` and `body`, whose `text` is what people read.
+    """
+    asked = json.load(sys.stdin)
+    folder = folder_of(connection)
+    keep(folder, asked["body"])
+    print(KEPT, flush=True)  # noqa: T201
+    group = float(os.environ.get(GROUP_VARIABLE) or 0)
+    deliver(folder, Room(asked["url"], asked["headers"], group))
+    return 0
+
+
+def keep(folder: Path, body: Mapping[str, Any], now: float | None = None) -> None:
+    """Add a message to those that are not sent yet; it is there whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    moment = int((time.time() if now is None else now) * 1e6)
+    name = f"{moment:020}-{uuid.uuid4().hex}.json"
+    half = folder / f".{name}"
+    half.write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
+    half.replace(folder / name)
+
+
+def deliver(folder: Path, room: Room, clock: Clock | None = None) -> None:
+    """Send what there is, the oldest first, until nothing is left.
+
+    One process a connection does; others leave their message to it. A room that answers 429, 5xx or
+    not at all is asked again, as it says or with growing pauses. One that refuses (another 4xx)
+    gets no more for now; what is left goes with the next message.
+    """
+    clock = clock or Clock()
+    while unsent(folder):
+        with _alone(folder) as alone:
+            if not alone or not _empty(folder, room, clock):
+                return
+
+
+def unsent(folder: Path) -> list[Path]:
+    """The messages that are not sent yet, the oldest first."""
+    return sorted(folder.glob("[0-9]*.json"))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether this process is the one that sends."""
+    file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(file)
+
+
+def _empty(folder: Path, room: Room, clock: Clock) -> bool:
+    """Send all; False where the room refuses."""
+    pause = FIRST_PAUSE
+    while waiting := _young(folder, clock.now()):
+        rest = _moment(waiting[0]) + room.group - clock.now()
+        if room.group and rest > 0:
+            clock.sleep(min(rest, room.group))
+            continue
+        chosen = waiting if room.group else waiting[:1]
+        answer = _post(room, _body([json.loads(one.read_text("utf-8")) for one in chosen]))
+        if answer is None:
+            for one in chosen:
+                one.unlink(missing_ok=True)
+            pause = FIRST_PAUSE
+        elif answer < 0:
+            return False
+        else:
+            clock.sleep(answer or pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+    return True
+
+
+def _young(folder: Path, now: float) -> list[Path]:
+    """Those that are worth sending; older ones are thrown away."""
+    every = unsent(folder)
+    for one in every:
+        if now - _moment(one) > OLDEST:
+            one.unlink(missing_ok=True)
+    return [one for one in every if now - _moment(one) <= OLDEST]
+
+
+def _moment(message: Path) -> float:
+    return int(message.name[:20]) / 1e6
+
+
+def _body(bodies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One message of several: the first line of each; a webhook of one's own gets all of each."""
+    if len(bodies) == 1:
+        return dict(bodies[0])
+    heads = [str(body["text"]).partition("\n")[0] for body in bodies]
+    counted = {head: heads.count(head) for head in heads}
+    lines = [head if n == 1 else f"{head} (×{n})" for head, n in counted.items()]
+    more = [f"… and {len(lines) - _LINES} more"] * (len(lines) > _LINES)
+    text = "\n".join([f"{len(bodies)} messages:", *lines[:_LINES], *more])
+    if "dag_id" in bodies[0]:
+        return {"what": "several", "text": text, "messages": list(bodies)}
+    return {**bodies[0], "text": text}
+
+
+def _post(room: Room, body: Mapping[str, Any]) -> float | None:
+    """None: it is sent. Else the seconds that the room wants (0: it does not say); -1: refused."""
+    data = json.dumps(body, ensure_ascii=False).encode()
+    request = urllib.request.Request(room.url, data, dict(room.headers))  # noqa: S310
+    try:
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 429 or error.code >= 500:
+            return _asked_pause(error.headers.get("Retry-After"))
+        return -1.0
+    except (OSError, ValueError):
+        return 0.0
+    return None
+
+
+def _asked_pause(said: str | None) -> float:
+    """`Retry-After`, in seconds or as a date; at most an hour of it is believed."""
+    if not said:
+        return 0.0
+    try:
+        pause = float(said)
+    except ValueError:
+        try:
+            pause = parsedate_to_datetime(said).timestamp() - time.time()
+        except ValueError:
+            return 0.0
+    return min(max(pause, 0.0), 3600.0)
