@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.bench import (
     airflow_export,
     airflow_parse,
+    airflow_run,
     backfill,
     dbapi_read,
     extraction,
@@ -47,6 +48,7 @@ CASES = {
     "preps": preps.run,
     "export": airflow_export.run,
     "dags": airflow_parse.run,
+    "run": airflow_run.run,
 }
 
 
