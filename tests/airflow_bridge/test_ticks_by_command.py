@@ -284,7 +284,7 @@ def test_the_command_resolves_what_the_scheduler_gives(
     instance: dg.DagsterInstance,
     tmp_path: Path,
 ) -> None:
-    """The partitions of 200 ticks, or the reason why there is none; 1.7 CPU s a call."""
+    """The partitions of 200 ticks, or the reason why there is none; 1.5 CPU s a call."""
     assert {"checks__1", "hourly", "both", "orders_daily"} <= {file.name for file in files}
     pairs = _pairs(files)
     assert len({(pair.file.name, pair.tick.timestamp()) for pair in pairs}) > COUNT * 0.9

@@ -40,7 +40,7 @@ def graph(browser: WebDriver, url: str, file: Path) -> None:
     click(browser, "//*[text()='Hide navigation']")
     browser.refresh()
     shows(browser, "거래처 마스터", "ABC 등급", "2 / 2 Passed", "filled")
-    _take(browser, file)
+    take(browser, file)
 
 
 def asset(browser: WebDriver, url: str, file: Path) -> None:
@@ -48,7 +48,7 @@ def asset(browser: WebDriver, url: str, file: Path) -> None:
     browser.set_window_size(1500, 1350)
     browser.get(f"{url}/assets/{PREP}?view=overview")
     shows(browser, "거래처·제품군별 일 매출", "순매출액", "sales-data", "ago")
-    _take(browser, file)
+    take(browser, file)
 
 
 def checks(browser: WebDriver, url: str, file: Path, dirty: date) -> None:
@@ -64,7 +64,7 @@ def checks(browser: WebDriver, url: str, file: Path, dirty: date) -> None:
     find(browser, box).send_keys(f"[{first}...{last}]", Keys.TAB)
     click(browser, f"//span[normalize-space()='{dirty}']")
     shows(browser, "unique(document, item)")
-    _take(browser, file)
+    take(browser, file)
 
 
 def column_lineage(folder: Path) -> None:
@@ -72,10 +72,11 @@ def column_lineage(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary, reported(Path(temporary)) as (ui, browser):
         browser.set_window_size(1500, 1000)
         open_table(ui, browser, "prep/region_day")
-        _take(browser, folder / "column-lineage.png")
+        take(browser, folder / "column-lineage.png")
 
 
-def _take(browser: WebDriver, file: Path) -> None:
+def take(browser: WebDriver, file: Path) -> None:
+    """The window as it is, once nothing moves in it."""
     find(browser, "//body")
     browser.execute_async_script("setTimeout(arguments[0], 2000)")  # animations come to rest
     browser.save_screenshot(str(file))
