@@ -27,17 +27,31 @@ from resources.yamlfile import Mistakes
 @click.command("list")
 @click.option("--pipelines", "only", flag_value="pipelines", help="Only the pipelines.")
 @click.option("--assets", "only", flag_value="assets", help="Only the assets.")
+@click.option("--runs", "only", flag_value="runs", help="The newest runs, whoever started them.")
+@click.option("--of", "asset", metavar="KEY", help="With --runs: each partition of one asset.")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 500), help="Of --runs."
+)
 @env_option
 @json_option
-def list_command(only: str | None, as_json: bool) -> None:
-    """Show the pipelines and assets of the lake.
+def list_command(only: str | None, asset: str | None, limit: int, as_json: bool) -> None:
+    """Show the pipelines and assets of the lake, or its runs.
+
+    Runs are those of the one history: of Airflow, of Dagster's schedules, backfills and people.
 
     \b
     Examples:
       lake list
       lake list --assets
       lake list --json | jq '.assets[].key'
+      lake list --runs --env prod
+      lake list --runs --of raw/bw_sales_result --limit 14
     """
+    if only == "runs":
+        _list_runs(asset, limit, as_json)
+        return
+    if asset is not None:
+        raise click.UsageError("--of says of which asset --runs shows the partitions.")
     pipelines = load_pipelines(pipeline_folders())
     document = {
         "pipelines": [_pipeline(one) for one in pipelines],
@@ -57,6 +71,26 @@ def list_command(only: str | None, as_json: bool) -> None:
         columns = _COLUMNS[name]
         cells = [[_cell(row[column]) for column in columns] for row in rows]
         show_table(screen, columns, cells, right=("assets",))
+
+
+def _list_runs(asset: str | None, limit: int, as_json: bool) -> None:
+    from lake_assets.cli import runs
+    from lake_assets.execute import open_instance
+
+    with open_instance(load_settings()) as instance:
+        found = (
+            runs.of_asset(instance, asset, limit) if asset else runs.newest_runs(instance, limit)
+        )
+    if as_json:
+        say_json({"runs": found})
+        return
+    if not found:
+        click.echo(f"{asset} was never materialised." if asset else "There is no run yet.")
+        return
+    cells = [
+        ["" if row[name] is None else str(row[name]) for name in runs.COLUMNS] for row in found
+    ]
+    show_table(console(), runs.COLUMNS, cells, right=("rows",))
 
 
 _COLUMNS = {
