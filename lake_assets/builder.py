@@ -23,7 +23,10 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from lake_assets import delivery, record, step_names, versions
 from lake_assets.partitions import definition, mapping, previous
 from lake_assets.pipeline import Asset, Delivered, Elsewhere, Input, Pipeline, elsewhere
-from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, SourceSpec
+from lake_assets.spec.datasets import DatasetSpec
+from lake_assets.spec.deliveries import DeliverySpec
+from lake_assets.spec.models import ModelSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.deliver import kind_of
 from resources.described import shown
 from resources.errors import LakeError, PermanentError, TransientError

@@ -36,7 +36,11 @@ from lake_assets.pipeline import (
     window_kind,
 )
 from lake_assets.signature import check_signature, function_of
-from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, Rules, SourceSpec
+from lake_assets.spec.datasets import DatasetSpec
+from lake_assets.spec.deliveries import DeliverySpec
+from lake_assets.spec.models import ModelSpec
+from lake_assets.spec.rules import Rules
+from lake_assets.spec.sources import SourceSpec
 from resources.partition import Cadence
 from resources.settings import CONNECTIONS, no_connection
 from resources.yamlfile import Mistake, Place, YamlFile, dotted, nearest

@@ -11,7 +11,7 @@ from typing import Any
 
 from lake_assets.delivery import UNITS, first_two
 from lake_assets.pipeline import Asset
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.described import Described, FileSource, IndexSource
 from resources.yamlfile import Mistake, Place, nearest
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lake_assets.pipeline import Input
-from lake_assets.spec import DatasetSpec
+from lake_assets.spec.datasets import DatasetSpec
 from resources.yamlfile import Mistake, nearest
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from lake_assets.pipeline import Asset, window_kind
-from lake_assets.spec import SourceSpec, SplitSpec
+from lake_assets.spec.sources import SourceSpec, SplitSpec
 from resources.splits import can_cut, value_of
 from resources.types import ColumnType
 from resources.yamlfile import Mistake, nearest

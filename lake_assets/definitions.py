@@ -17,7 +17,7 @@ from lake_assets import builder
 from lake_assets.jobs import build_jobs
 from lake_assets.loader import load_pipelines, pipeline_folders
 from lake_assets.pipeline import Pipeline, assets, catalogue
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.io_manager import LakeIOManager
 from resources.settings import Settings, load_settings
 from sensors.airflow import airflow_sensors

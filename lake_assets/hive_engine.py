@@ -20,7 +20,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
 from lake_assets.pipeline import Input
-from lake_assets.spec import Columns
+from lake_assets.spec.columns import Columns
 from resources import hive_tables
 from resources.errors import LakeError, PermanentError
 from resources.hive_tables import HiveTable

@@ -20,7 +20,7 @@ from lake_assets.builder import asset_key
 from lake_assets.partition_spec import Partitions
 from lake_assets.partitions import ZONE, due
 from lake_assets.pipeline import Asset, Pipeline, assets, job_name, scheduled
-from lake_assets.spec import PipelineSpec
+from lake_assets.spec.pipeline import PipelineSpec
 from lake_assets.words import ONCE
 from resources.settings import Settings
 

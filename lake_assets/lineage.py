@@ -15,7 +15,9 @@ from sqlglot.errors import SqlglotError
 from lake_assets.edge import ROWS, Confidence, Origin, Origins, along
 from lake_assets.lineage_sql import SelectLineage, Unreadable, select_lineage
 from lake_assets.pipeline import Asset, Delivered, Input
-from lake_assets.spec import DatasetSpec, ModelSpec, Predict, SourceSpec, StepSpec
+from lake_assets.spec.datasets import DatasetSpec, Predict, StepSpec
+from lake_assets.spec.models import ModelSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.errors import LakeError
 from resources.sql import DIALECTS
 from resources.types import ColumnType

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lake_assets.edge import ROWS, Origin, Origins, along
 from lake_assets.lineage import Lineage, lineage_of, source_key
 from lake_assets.pipeline import Input
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 
 _NOTHING: Origins = frozenset()
 

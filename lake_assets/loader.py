@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lake_assets.consistency import check
 from lake_assets.pipeline import ZONE, Pipeline, with_delivered
-from lake_assets.spec import PipelineSpec
+from lake_assets.spec.pipeline import PipelineSpec
 from resources.yamlfile import Mistake, Mistakes, YamlFile, shown_path
 
 SHIPPED = Path(__file__).parent / "pipelines"

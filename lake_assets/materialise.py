@@ -21,7 +21,11 @@ from lake_assets.partitions import consecutive, input_keys
 from lake_assets.pipeline import Asset, Elsewhere, Input
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
-from lake_assets.spec import Columns, DatasetSpec, DeliverySpec, ModelSpec, SourceSpec
+from lake_assets.spec.columns import Columns
+from lake_assets.spec.datasets import DatasetSpec
+from lake_assets.spec.deliveries import DeliverySpec
+from lake_assets.spec.models import ModelSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.errors import NotYetError, PermanentError
 from resources.frames import lake_type
 from resources.partition import Partition

@@ -14,7 +14,9 @@ from lake_assets.edge import ROWS, Kind, Origin
 from lake_assets.lineage import Lineage
 from lake_assets.lineage_graph import Graph
 from lake_assets.pipeline import Asset, Input
-from lake_assets.spec import DeliverySpec, ModelSpec, SourceSpec
+from lake_assets.spec.deliveries import DeliverySpec
+from lake_assets.spec.models import ModelSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.sql import DIALECTS
 
 #: Who says it, as the standard wants a URI.

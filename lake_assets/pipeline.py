@@ -14,17 +14,13 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from lake_assets.partition_spec import Partitions
-from lake_assets.spec import (
-    Columns,
-    ColumnSpec,
-    DatasetSpec,
-    DeliverySpec,
-    ElsewhereSpec,
-    ModelSpec,
-    PipelineSpec,
-    Run,
-    SourceSpec,
-)
+from lake_assets.spec.assets import Run
+from lake_assets.spec.columns import Columns, ColumnSpec
+from lake_assets.spec.datasets import DatasetSpec
+from lake_assets.spec.deliveries import DeliverySpec
+from lake_assets.spec.models import ModelSpec
+from lake_assets.spec.pipeline import ElsewhereSpec, PipelineSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.types import ColumnType
 from resources.yamlfile import Mistake, Place, YamlFile
 

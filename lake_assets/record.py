@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lake_assets.edge import KOREAN, ROWS, Origins, shortened
-from lake_assets.spec import Columns
+from lake_assets.spec.columns import Columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lake_assets.materialise import partition, published
 from lake_assets.pipeline import Input
-from lake_assets.spec import DatasetSpec
+from lake_assets.spec.datasets import DatasetSpec
 from resources import hive_tables
 from resources.errors import LakeError, PermanentError, TransientError
 from resources.hive_tables import Change, HiveColumn, HiveTable, Prepared

@@ -16,7 +16,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake_assets.spec import Columns, Gates, Rules
+from lake_assets.spec.columns import Columns
+from lake_assets.spec.rules import Gates, Rules
 from resources.errors import PermanentError
 from resources.source import Totals
 from resources.sql import Value, complaint, literal, quoted

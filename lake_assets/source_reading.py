@@ -18,7 +18,7 @@ from lake_assets.partitions import runs
 from lake_assets.pipeline import Asset, window_kind
 from lake_assets.publish import Outcome
 from lake_assets.rules import Inspector, Verdict
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.described import Described
 from resources.errors import NotYetError, PermanentError
 from resources.partition import join, window

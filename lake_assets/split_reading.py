@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from lake_assets.materialise import Work
 from lake_assets.publish import Markdown
-from lake_assets.spec import SourceSpec, SplitSpec
+from lake_assets.spec.sources import SourceSpec, SplitSpec
 from resources import splits
 from resources.errors import LakeError, NotYetError, PermanentError, TransientError
 from resources.settings import Settings

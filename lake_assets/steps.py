@@ -19,7 +19,8 @@ from warnings import catch_warnings, simplefilter
 from pydantic import TypeAdapter, ValidationError
 
 from lake_assets.pipeline import Asset
-from lake_assets.spec import DeliverySpec, StepField, StepSpec
+from lake_assets.spec.datasets import StepField, StepSpec
+from lake_assets.spec.deliveries import DeliverySpec
 from lake_assets.step_names import catalogue, near
 from resources.errors import PermanentError
 from resources.yamlfile import Mistake, Place, YamlFile, dotted

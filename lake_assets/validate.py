@@ -25,7 +25,11 @@ from sqlglot.errors import SqlglotError
 from lake_assets import hive_engine, steps
 from lake_assets.loader import read_pipelines
 from lake_assets.pipeline import QUERY_NAMES, Asset, Input, Pipeline, assets, catalogue
-from lake_assets.spec import DatasetSpec, DeliverySpec, ModelSpec, Param, SourceSpec, StepSpec
+from lake_assets.spec.assets import Param
+from lake_assets.spec.datasets import DatasetSpec, StepSpec
+from lake_assets.spec.deliveries import DeliverySpec
+from lake_assets.spec.models import ModelSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.deliver import MODULES, kind_of
 from resources.errors import PermanentError
 from resources.settings import Settings

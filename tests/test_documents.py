@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lake_assets.spec import PipelineSpec
+from lake_assets.spec.pipeline import PipelineSpec
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\

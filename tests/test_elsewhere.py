@@ -27,7 +27,7 @@ from lake_assets.partition_spec import Daily, Monthly, Partitions
 from lake_assets.partitions import input_keys
 from lake_assets.pipeline import Elsewhere, assets, catalogue, elsewhere
 from lake_assets.plan import Plan, plan, short
-from lake_assets.spec import schema
+from lake_assets.spec.editor_schema import schema
 from lake_assets.targets import Ask, targets
 from lake_assets.validate import validate_folders
 from resources.errors import UsageError

@@ -14,7 +14,7 @@ import pytest
 from lake_assets import hive_engine
 from lake_assets.hive_engine import Read
 from lake_assets.loader import read_pipelines
-from lake_assets.spec import ColumnSpec
+from lake_assets.spec.columns import ColumnSpec
 from lake_assets.validate import validate_folders
 from resources.errors import PermanentError
 from resources.hive_tables import HiveColumn, HiveTable

@@ -22,7 +22,7 @@ from lake_assets.lineage import lineage_of, readable
 from lake_assets.lineage_sql import Unreadable, select_lineage
 from lake_assets.loader import SHIPPED, load_pipelines
 from lake_assets.pipeline import Asset, Input, assets, catalogue
-from lake_assets.spec import DatasetSpec
+from lake_assets.spec.datasets import DatasetSpec
 from resources.types import ColumnType
 from tests.order_report import PIPELINES
 

@@ -16,7 +16,7 @@ import pytest
 
 from lake_assets.loader import SHIPPED, load_pipelines, pipeline_folders, read_pipelines
 from lake_assets.pipeline import PARTITION_NAMES, Pipeline, assets, job_name, scheduled, window_kind
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.yamlfile import Mistake, Mistakes
 from tests.pipeline_files import SALES, changed, line_of, write
 

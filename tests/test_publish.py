@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lake_assets.publish import by_column, by_partition_column, land, of_one
 from lake_assets.rules import Inspector
-from lake_assets.spec import Checks, ColumnSpec, Gates
+from lake_assets.spec.columns import ColumnSpec
+from lake_assets.spec.rules import Checks, Gates
 from resources.errors import PermanentError
 from resources.folder_store import FolderStore
 from resources.partition import Cadence, Partition, key_at

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lake_assets.rules import Inspector, Verdict
-from lake_assets.spec import Checks, Columns, ColumnSpec, Gates
+from lake_assets.spec.columns import Columns, ColumnSpec
+from lake_assets.spec.rules import Checks, Gates
 from resources.source import Totals
 
 COLUMNS: Columns = {

@@ -18,7 +18,8 @@ from lake_assets.cron import check_cron
 from lake_assets.loader import SHIPPED
 from lake_assets.partition_spec import Partitions
 from lake_assets.skeleton import skeleton
-from lake_assets.spec import PipelineSpec, schema
+from lake_assets.spec.editor_schema import schema
+from lake_assets.spec.pipeline import PipelineSpec
 from resources.yamlfile import YamlFile
 
 FILE: dict[str, Any] = {

@@ -27,7 +27,7 @@ from lake_assets.pipeline import assets
 from lake_assets.preps import Prep, Step
 from lake_assets.preps.catalogue import CATALOGUE
 from lake_assets.preps.selectors import Columns
-from lake_assets.spec import schema
+from lake_assets.spec.editor_schema import schema
 from lake_assets.steps import StepError, rowwise, schemas
 from lake_assets.validate import validate_folders
 from tests.pipeline_files import SALES, write

@@ -131,7 +131,7 @@ def _declared(settings: Settings) -> tuple[dict[str, list[Declared]] | None, dic
     from lake_assets.loader import load_pipelines, pipeline_folders
     from lake_assets.pipeline import Delivered, assets
     from lake_assets.source_reading import described_for, source_table
-    from lake_assets.spec import SourceSpec
+    from lake_assets.spec.sources import SourceSpec
     from resources.doctor import Declared
 
     try:

@@ -21,7 +21,7 @@ from lake_assets.lineage import Made, source_key, source_tables
 from lake_assets.lineage_graph import Graph
 from lake_assets.loader import load_pipelines, pipeline_folders
 from lake_assets.pipeline import ZONE, catalogue
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.errors import UsageError
 from resources.yamlfile import nearest
 

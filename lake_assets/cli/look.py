@@ -19,7 +19,8 @@ from lake_assets.cli.main import env_option, json_option
 from lake_assets.loader import load_pipelines, pipeline_folders
 from lake_assets.partition_spec import Partitions
 from lake_assets.pipeline import Asset, Pipeline, assets, described
-from lake_assets.spec import SourceSpec, schema
+from lake_assets.spec.editor_schema import schema
+from lake_assets.spec.sources import SourceSpec
 from resources.settings import load_settings
 from resources.yamlfile import Mistakes
 

@@ -16,7 +16,7 @@ from lake_assets.cli.console import console, say_json, show_table
 from lake_assets.cli.main import env_option, json_option
 from lake_assets.loader import load_pipelines, pipeline_folders
 from lake_assets.pipeline import Asset, assets
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.errors import NotYetError, UsageError
 from resources.settings import Settings, load_settings
 from resources.yamlfile import nearest

@@ -10,7 +10,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from lake_assets.spec import DatasetSpec, ModelSpec
+from lake_assets.spec.datasets import DatasetSpec
+from lake_assets.spec.models import ModelSpec
 from resources.yamlfile import Mistake, nearest
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake_assets.spec import ModelSpec
+from lake_assets.spec.models import ModelSpec
 from resources.errors import NotYetError, PermanentError
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

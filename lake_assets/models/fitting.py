@@ -20,7 +20,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from lake_assets.models.examples import Examples, Floats
-from lake_assets.spec import ModelSpec
+from lake_assets.spec.models import ModelSpec
 from resources.errors import PermanentError
 
 #: What a model may be made of, so that any process can load it: nothing of a pipeline's folder.

@@ -15,7 +15,7 @@ import pyarrow as pa
 from lake_assets.models.examples import frame
 from lake_assets.models.fitting import probabilities
 from lake_assets.models.registry import Registry
-from lake_assets.spec import Predict
+from lake_assets.spec.datasets import Predict
 from resources.errors import NotYetError, PermanentError
 
 

@@ -33,7 +33,7 @@ from lake_assets.models.registry import (
 )
 from lake_assets.models.scores import METRICS, Champion, Decision, Score, decide, score
 from lake_assets.publish import Link, Markdown, Outcome
-from lake_assets.spec import ModelSpec
+from lake_assets.spec.models import ModelSpec
 from lake_assets.transform import told
 from resources.errors import LakeError
 

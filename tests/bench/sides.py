@@ -42,7 +42,8 @@ def published(
     """
     from lake_assets import publish
     from lake_assets.rules import Inspector
-    from lake_assets.spec import Checks, ColumnSpec, Gates
+    from lake_assets.spec.columns import ColumnSpec
+    from lake_assets.spec.rules import Checks, Gates
     from resources.folder_store import FolderStore
     from resources.partition import Partition
     from resources.source import Column, Span, Table, Window

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from lake_assets.cli.main import cli
 from lake_assets.materialise import arrow_schema
 from lake_assets.models.registry import FEATURES, PARTITION, TRAINED_UNTIL, Registry
-from lake_assets.spec import MODEL_COLUMNS
+from lake_assets.spec.models import MODEL_COLUMNS
 from resources.partition import Partition
 from resources.settings import load_settings
 from resources.store import open_store

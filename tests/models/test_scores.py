@@ -12,7 +12,7 @@ import pytest
 
 from lake_assets.models.examples import examples, frame, held_out
 from lake_assets.models.scores import Champion, decide, score
-from lake_assets.spec import ModelSpec
+from lake_assets.spec.models import ModelSpec
 from resources.errors import LakeError, NotYetError, PermanentError
 
 SPEC = ModelSpec.model_validate(

@@ -16,7 +16,7 @@ from lake_assets.models.examples import frame
 from lake_assets.models.fitting import probabilities
 from lake_assets.models.registry import Registry
 from lake_assets.pipeline import assets, catalogue
-from lake_assets.spec import ModelSpec
+from lake_assets.spec.models import ModelSpec
 from resources.store import open_store
 from tests.models.lake import MODEL, MONTHS, PIPELINE, Lake, opened
 

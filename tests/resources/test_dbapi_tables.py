@@ -20,7 +20,8 @@ import pytest
 
 from lake_assets import publish
 from lake_assets.rules import Inspector
-from lake_assets.spec import Checks, ColumnSpec, Gates
+from lake_assets.spec.columns import ColumnSpec
+from lake_assets.spec.rules import Checks, Gates
 from resources.dbapi_tables import FETCH_BYTES, FETCH_ROWS
 from resources.errors import PermanentError, TransientError
 from resources.folder_store import FolderStore

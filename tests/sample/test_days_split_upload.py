@@ -19,7 +19,7 @@ import pytest
 
 from lake_assets.loader import SHIPPED
 from lake_assets.sample.generate import DIRTY_DAYS, write_duckdb
-from lake_assets.spec import PipelineSpec
+from lake_assets.spec.pipeline import PipelineSpec
 from resources.settings import Sample
 from resources.yamlfile import YamlFile
 

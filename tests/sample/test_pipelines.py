@@ -21,7 +21,9 @@ import pytest
 
 from lake_assets.preps.catalogue import CATALOGUE
 from lake_assets.sample.generate import dirty_day, tables
-from lake_assets.spec import PipelineSpec, Rules, SourceSpec
+from lake_assets.spec.pipeline import PipelineSpec
+from lake_assets.spec.rules import Rules
+from lake_assets.spec.sources import SourceSpec
 from resources.settings import Sample
 from resources.types import parse_type
 from resources.yamlfile import YamlFile

@@ -15,7 +15,7 @@ from lake_assets.pipeline import assets
 from lake_assets.sample.generate import dirty_day, tables, write_duckdb
 from lake_assets.sample.postgres import write_postgres
 from lake_assets.source_reading import source_table
-from lake_assets.spec import SourceSpec
+from lake_assets.spec.sources import SourceSpec
 from resources.settings import Sample, load_settings
 from resources.source import Span, open_source
 from tests.servers.environment import write_pg_environment

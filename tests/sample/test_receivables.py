@@ -24,7 +24,7 @@ from lake_assets.materialise import Work, materialise
 from lake_assets.pipeline import assets, catalogue
 from lake_assets.sample import receivables
 from lake_assets.sample.generate import write_duckdb
-from lake_assets.spec import DatasetSpec
+from lake_assets.spec.datasets import DatasetSpec
 from resources.partition import Partition
 from resources.settings import Sample, load_settings
 from resources.store import open_store
