@@ -80,7 +80,7 @@ def neighbours(graph: Graph) -> Neighbours:
 def dag_file(origin: Origin, dag: Dag, near: Neighbours) -> str:
     """The whole text of the file of `dag`."""
     mark = MARK.format(
-        version=version("airflow-bridge"),
+        version=_version(),
         module=origin.location.module,
         location=origin.location.name,
         prefix=origin.prefix and f", prefix {origin.prefix}",
@@ -88,6 +88,11 @@ def dag_file(origin: Origin, dag: Dag, near: Neighbours) -> str:
     remake = f"# Written again by: {origin.remake}"
     spec = literal(_spec(origin, dag, near))
     return f"{mark}\n{remake}\nPIPELINE = {spec}\n\n{_prelude()}"
+
+
+@cache
+def _version() -> str:
+    return version("airflow-bridge")
 
 
 @cache
@@ -237,7 +242,7 @@ def _document(origin: Origin, dag: Dag, near: Neighbours) -> str:
     """What Airflow shows of a DAG, in Markdown."""
     lines = [f"### {dag.title}", ""]
     if dag.description not in ("", dag.title):
-        lines += [dag.description, ""]
+        lines += [dag.description.removeprefix(f"{dag.title} – "), ""]
     lines += [f"Owner: {dag.owner}", ""]
     if dag.triggers:
         lines += [
@@ -246,12 +251,8 @@ def _document(origin: Origin, dag: Dag, near: Neighbours) -> str:
             "",
         ]
     made = {asset for task in dag.tasks for asset in task.assets}
-    if made:
-        lines += ["| asset | | made from |", "|---|---|---|"]
-    for task in dag.tasks if made else ():
-        assets = (_linked(origin, asset) for asset in task.assets)
-        cells = (", ".join(assets), _cell(task.title), _cell(", ".join(task.inputs)))
-        lines.append("| " + " | ".join(cells) + " |")
+    # A list: 2.11 shows a table's cells without a gap, and 3.3 breaks Korean at each syllable.
+    lines += [_line(origin, task) for task in dag.tasks if made]
     inputs = {one for task in dag.tasks for one in task.inputs} - made
     above = {one for asset in inputs for one in near.made_by.get(asset, ())} - {dag.dag_id}
     below = {one for asset in made for one in near.read_by.get(asset, ())} - {dag.dag_id}
@@ -265,14 +266,26 @@ def _document(origin: Origin, dag: Dag, near: Neighbours) -> str:
     return re.sub(r"{(?=[{%#])", "&#123;", "\n".join(lines) + "\n")
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _line(origin: Origin, task: Task) -> str:
+    """A task's assets, with a link to where the Dagster UI shows them, if that is known."""
+    assets = ", ".join(
+        f"[{_plain(asset)}]({origin.url}/assets/{quote(asset)})"
+        if origin.url
+        else f"**{_plain(asset)}**"
+        for asset in task.assets
+    )
+    inputs = ", ".join(map(_plain, task.inputs))
+    title = "" if task.title == ", ".join(task.assets) else task.title
+    return "- " + " – ".join(filter(None, (assets, title, inputs and f"from {inputs}")))
 
 
-def _linked(origin: Origin, asset: str) -> str:
-    """An asset, with a link to where the Dagster UI shows it, if that is known."""
-    shown = _cell(asset)
-    return f"[{shown}]({origin.url}/assets/{quote(asset)})" if origin.url else shown
+def _plain(name: str) -> str:
+    """A name that Markdown shows as it is; a _ between letters means nothing to it.
+
+    >>> _plain("raw/ar_invoice"), _plain("_x_")
+    ('raw/ar_invoice', '\\\\_x\\\\_')
+    """
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])|[*`\[\]<>\\]", r"\\\g<0>", name)
 
 
 def _job_url(origin: Origin, job: str) -> str:

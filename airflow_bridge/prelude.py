@@ -20,8 +20,8 @@ import pendulum
 
 
 def find(name, *modules):
-    """From the first of these modules that this Airflow has, the newest one's first."""
-    for module in modules[:-1]:
+    """From the first of these modules that this Airflow has; all but the last are of Airflow 3."""
+    for module in modules[:-1] if AF >= (3, 0) else ():
         try:
             return getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError):
@@ -39,9 +39,9 @@ CronTimetable = find("CronDataIntervalTimetable", SDK, "airflow.timetables.inter
 AirflowException = find("AirflowException", SDK + ".exceptions", "airflow.exceptions")
 FailException = find("AirflowFailException", SDK + ".exceptions", "airflow.exceptions")
 SkipException = find("AirflowSkipException", SDK + ".exceptions", "airflow.exceptions")
-ASSET = ("Asset", SDK) if AF >= (3, 0) else ("Dataset", "airflow.datasets")  # from 2.4
+ASSET, ASSETS = ("Asset", SDK) if AF >= (3, 0) else ("Dataset", "airflow.datasets")  # from 2.4
+Asset = find(ASSET, ASSETS) if AF >= (2, 4) else None
 STANDARD = "airflow.providers.standard.operators."
-Sensor = find("BaseSensorOperator", SDK, "airflow.sensors.base")
 BashOperator = find("BashOperator", STANDARD + "bash", "airflow.operators.bash")
 
 # What a task tells the command, as JSON in single quotes: `tojson` writes ' as \u0027. The moment
@@ -89,25 +89,28 @@ class DagsterOperator(BashOperator):
         return carry_out(BashOperator, self, context)
 
 
-class WaitSensor(Sensor):
-    """Asks whether the inputs are there: exit code 0 is yes, 75 not yet; any other is a mistake."""
+if "wait" in PIPELINE:
+    Sensor = find("BaseSensorOperator", SDK, "airflow.sensors.base")
 
-    __module__ = "airflow_bridge"
-    template_fields = ("bash_command",)
+    class WaitSensor(Sensor):
+        """Asks whether the inputs are there: exit code 0 is yes, 75 not yet, others mistakes."""
 
-    def __init__(self, *, bash_command, **more):
-        super().__init__(**more)
-        self.bash_command = bash_command
+        __module__ = "airflow_bridge"
+        template_fields = ("bash_command",)
 
-    def poke(self, context):
-        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "universal_newlines": True}
-        with subprocess.Popen(["bash", "-c", self.bash_command], **out) as process:
-            for line in process.stdout:
-                self.log.info("%s", line.rstrip())
-        if process.returncode not in (0, 75):
-            kind = FailException if process.returncode in (2, 65) else AirflowException
-            raise kind("To ask ended with exit code %s." % process.returncode)
-        return process.returncode == 0
+        def __init__(self, *, bash_command, **more):
+            super().__init__(**more)
+            self.bash_command = bash_command
+
+        def poke(self, context):
+            out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            with subprocess.Popen(["bash", "-c", self.bash_command], **out) as process:
+                for line in process.stdout:
+                    self.log.info("%s", line.rstrip())
+            if process.returncode not in (0, 75):
+                kind = FailException if process.returncode in (2, 65) else AirflowException
+                raise kind("To ask ended with exit code %s." % process.returncode)
+            return process.returncode == 0
 
 
 if any("docker" in one for one in [PIPELINE] + PIPELINE["tasks"]):
@@ -210,9 +213,9 @@ def timing(spec, zone):
     """What begins a run, as this Airflow calls it."""
     cron, key = spec["schedule"], "schedule" if AF >= (2, 4) else "schedule_interval"
     if spec.get("triggers") and AF >= (2, 4):
-        read = [find(*ASSET)(uri) for uri in spec["triggers"]]
+        read = [Asset(uri) for uri in spec["triggers"]]
         any_of = AF >= (2, 9) and len(read) > 1
-        return {key: find(ASSET[0] + "Any", ASSET[1])(*read) if any_of else read}
+        return {key: find(ASSET + "Any", ASSETS)(*read) if any_of else read}
     if cron in (None, "@once"):
         return {key: cron}
     # A cron by itself means another thing on Airflow 3 than on 2.
@@ -250,8 +253,8 @@ def make_dag(spec):
             if group:
                 groups[group] = groups.get(group) or TaskGroup(group, prefix_group_id=False)
                 more["task_group"] = groups[group]
-            if AF >= (2, 4):
-                more["outlets"] = [find(*ASSET)(uri) for uri in one.get("outlets", ())]
+            if Asset:
+                more["outlets"] = [Asset(uri) for uri in one.get("outlets", ())]
             assets = "".join(" --asset " + shlex.quote(asset) for asset in one["assets"])
             task = make_task(call + assets + MEANING, one, **more)
             task.set_upstream([made[name] for name in one["after"]] or first)

@@ -81,9 +81,9 @@ def open_docs(ui: AirflowUi, browser: WebDriver, dag_id: str) -> WebElement:
     browser.get(f"{ui.url}/dags/{dag_id}{'' if ui.three else '/grid'}")
     if ui.three:
         click(browser, "//button[@aria-label='Dag Docs']")
-        return find(browser, "//*[@role='dialog'][.//table]")
+        return find(browser, "//*[@role='dialog'][.//li]")
     click(browser, "//a[contains(@class, 'accordion-toggle')]")
-    return find(browser, "//*[contains(@class, 'panel')][.//table]")
+    return find(browser, "//*[contains(@class, 'panel')][.//li]")
 
 
 def open_form(ui: AirflowUi, browser: WebDriver, dag_id: str) -> Mapping[str, str]:
@@ -111,10 +111,9 @@ def complaints(browser: WebDriver) -> list[str]:
     return [bar.text for bar in bars if bar.is_displayed() and bar.text]
 
 
-def rows(document: WebElement) -> list[list[str]]:
-    """The lines of the table in a document."""
-    found = document.find_elements(By.CSS_SELECTOR, "tbody tr")
-    return [_texts(row, "td") for row in found]
+def lines(document: WebElement) -> list[str]:
+    """The lines of the list in a document."""
+    return _texts(document, "li")
 
 
 def _texts(within: WebElement, selector: str) -> list[str]:

@@ -21,11 +21,11 @@ from tests.servers.postgres import NoServer, PostgresServer
 from tests.ui.airflow import VERSIONS, AirflowUi, running_airflow, write_dags
 from tests.ui.airflow_pages import (
     complaints,
+    lines,
     open_docs,
     open_form,
     open_graph,
     open_list,
-    rows,
 )
 from tests.ui.browser import CHROMIUM, DRIVER, running_browser
 
@@ -106,18 +106,15 @@ def test_groups_are_boxes_around_their_tasks(seen: Seen) -> None:
 def test_the_document_has_a_line_for_each_asset(seen: Seen) -> None:
     document = open_docs(seen.ui, seen.browser, LAKE_DAG)
     assert complaints(seen.browser) == []
-    assert rows(document) == [
-        ["raw/ar_invoice", "채권 전표", "src/hana_db/ar_invoice"],
-        ["raw/ar_payment", "입금 내역", "src/hana_db/ar_payment"],
-        ["prep/ar_open_item", "월말 미결 항목", "raw/ar_invoice, raw/ar_payment"],
-        [
-            "prep/outstanding_balance_monthly",
-            "월별 채권 잔액",
-            "prep/ar_open_item, raw/ar_invoice, raw/ar_payment",
-        ],
+    assert lines(document) == [
+        "raw/ar_invoice – 채권 전표 – from src/hana_db/ar_invoice",
+        "raw/ar_payment – 입금 내역 – from src/hana_db/ar_payment",
+        "prep/ar_open_item – 월말 미결 항목 – from raw/ar_invoice, raw/ar_payment",
+        "prep/outstanding_balance_monthly – 월별 채권 잔액 – "
+        "from prep/ar_open_item, raw/ar_invoice, raw/ar_payment",
     ]
     for words in (
-        "월별 채권 잔액 – ERP의 채권 전표",
+        "ERP의 채권 전표(송장·대변표)와",
         "Owner: team:finance-data",
         "Read by these DAGs: finance_ml_final__forecast, finance_ml_final__outcome, "
         "outstanding_balance_aging",
