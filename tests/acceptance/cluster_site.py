@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +116,8 @@ def task_log(cluster: Cluster, dag: str, run_id: str, task_id: str) -> str:
     if cluster.airflow.version.startswith("2.2"):
         (row,) = cluster.ask(query, dag, run_id)
         stamps = (cluster.home / "logs" / dag / task_id).glob("*")
-        moment = row[0].timestamp()
-        folder = next(one for one in stamps if abs(_moment(one.name) - moment) < 1e-3)
+        folder = next(one for one in stamps if datetime.fromisoformat(one.name) == row[0])
     return "".join(path.read_text(errors="replace") for path in sorted(folder.glob("*.log")))
-
-
-def _moment(text: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(text).timestamp()
 
 
 # -- Dagster
