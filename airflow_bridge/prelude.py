@@ -32,7 +32,6 @@ def find(name, *modules):
 SDK = "airflow.sdk"
 DAG = find("DAG", SDK, "airflow.models.dag")
 BaseHook = find("BaseHook", SDK, "airflow.hooks.base")
-BaseOperator = find("BaseOperator", SDK, "airflow.models.baseoperator")
 Param = find("Param", SDK, "airflow.models.param")
 TaskGroup = find("TaskGroup", SDK, "airflow.utils.task_group")
 CronTimetable = find("CronDataIntervalTimetable", SDK, "airflow.timetables.interval")
@@ -81,12 +80,19 @@ def carry_out(kind, operator, context):
 
 
 class DagsterOperator(BashOperator):
-    """Runs the command on the worker."""
+    """Runs the command on the worker; the last task, without one, tells that the run succeeded."""
 
     __module__ = "airflow_bridge"  # else its path would be in the version of the DAG on Airflow 3
 
     def execute(self, context):
-        return carry_out(BashOperator, self, context)
+        if self.bash_command:
+            return carry_out(BashOperator, self, context)
+        if "success" in PIPELINE["tells"]:
+            tell(context, "succeeded")
+
+
+if "__init__" in vars(DagsterOperator):
+    del DagsterOperator.__init__  # which 2.x adds: it would copy all arguments once more
 
 
 if "wait" in PIPELINE:
@@ -128,16 +134,6 @@ if any("docker" in one for one in [PIPELINE] + PIPELINE["tasks"]):
             words = os.environ.get("AIRFLOW_BRIDGE_DOCKER_MOUNTS", "").split()
             self.mounts = [Mount.parse_mount_string(word) for word in words]
             return carry_out(DockerOperator, self, context)
-
-
-class DoneOperator(BaseOperator):
-    """The last task of a run: tells that it succeeded."""
-
-    __module__ = "airflow_bridge"
-
-    def execute(self, context):
-        if "success" in PIPELINE["tells"]:
-            tell(context, "succeeded")
 
 
 def tell_retry(context):
@@ -205,7 +201,7 @@ def send(name, url, headers, body):
 
 def seconds(arguments):
     """Times out of seconds, which is what a file holds."""
-    times = ("execution_timeout", "dagrun_timeout")
+    times = ("execution_timeout", "dagrun_timeout", "retry_delay", "max_retry_delay")
     return {k: timedelta(seconds=v) if k in times else v for k, v in arguments.items()}
 
 
@@ -242,7 +238,7 @@ def make_dag(spec):
         call, groups, made = spec["command"], {}, {}
         asks = call + MOMENT + UPDATES * bool(spec.get("triggers") and AF >= (2, 4))
         tick = make_task(asks, spec, task_id="tick")
-        first, done = tick, DoneOperator(task_id="done")
+        first, done = tick, DagsterOperator(task_id="done", bash_command="")
         if "wait" in spec:
             more = {name: spec["wait"][name] for name in ("poke_interval", "timeout")}
             asks = "exec " + call + " --wait" + MEANING

@@ -60,6 +60,10 @@ class BashOperator(BaseOperator):
     #: What the command ends with: an exit code, or its last line.
     ends: int | str = 0
 
+    def __init__(self, bash_command: str = "", **given: Any) -> None:
+        super().__init__(bash_command=bash_command, **given)
+        self.bash_command = bash_command
+
     def execute(self, context: Any) -> Any:
         if isinstance(self.ends, int):
             raise AirflowException(
