@@ -111,8 +111,12 @@ if "wait" in PIPELINE:
         def poke(self, context):
             out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
             with subprocess.Popen(["bash", "-c", self.bash_command], **out) as process:
-                for line in process.stdout:
-                    self.log.info("%s", line.rstrip())
+                try:
+                    for line in process.stdout:
+                        self.log.info("%s", line.rstrip())
+                except BaseException:  # the task's time is over: nobody waits for the answer
+                    process.kill()
+                    raise
             if process.returncode not in (0, 75):
                 kind = FailException if process.returncode in (2, 65) else AirflowException
                 raise kind("To ask ended with exit code %s." % process.returncode)
