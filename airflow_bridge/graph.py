@@ -6,6 +6,7 @@ Here: which jobs, schedules and conditions are exported, and when they run. Not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,6 +40,12 @@ _SILENT = (
     *(SensorType.RUN_STATUS, SensorType.FRESHNESS_POLICY),
     *(SensorType.AUTO_MATERIALIZE, SensorType.AUTOMATION),
 )
+
+#: Tags that are Dagster's own.
+_SYSTEM = re.compile(r"\.?dagster/")
+
+#: Of a tag in Airflow's database.
+LONGEST_TAG = 100
 
 _LEAVE_OUT = "Or leave it to Dagster: metadata {'airflow/export': False}"
 
@@ -229,7 +236,7 @@ def _dags(
             title=hints.title or description or (own if own_id else tasks[0].title),
             description=description,
             owner=hints.owner or _owner(job, nodes),
-            tags=tuple(hints.tags or _tags(refusals, nodes)),
+            tags=tuple(hints.tags or _tags(refusals, job, nodes)),
             cron=cron,
             zone=zone,
             start=_start(windows, cron if cron != "@once" else None, zone),
@@ -296,13 +303,14 @@ def _owner(job: dg.JobDefinition, nodes: Sequence[AssetNode]) -> str:
     return owners[0] if owners else "airflow"
 
 
-def _tags(refusals: Refusals, nodes: Sequence[AssetNode]) -> Sequence[str]:
-    """Those of the job's assets, where the job itself gives none."""
+def _tags(refusals: Refusals, job: dg.JobDefinition, nodes: Sequence[AssetNode]) -> Sequence[str]:
+    """Those of the job's assets, where the job itself gives none; else what Dagster calls so."""
     for node in nodes:
         tags = refusals.hints(f"asset {node.key.to_user_string()}", node.metadata).tags
         if tags:
             return tags
-    return ()
+    told = ((key, value) for key, value in job.tags.items() if not _SYSTEM.match(key))
+    return sorted((f"{key}:{value}" if value else key)[:LONGEST_TAG] for key, value in told)
 
 
 def _start(windows: TimeWindowPartitionsDefinition | None, cron: str | None, zone: str) -> str:

@@ -325,6 +325,23 @@ def test_what_a_task_says_of_where_and_how_often() -> None:
     assert (second.retries, second.retry_delay, second.backoff) == (9, 1, False)
 
 
+@pytest.mark.parametrize(
+    ("of_job", "of_asset", "tags"),
+    [
+        ({"airflow/tags": ["0.ETL"]}, {"airflow/tags": ["x"]}, ("0.ETL",)),
+        ({}, {"airflow/tags": ["x"]}, ("x",)),
+        # What Dagster calls tags, but its own.
+        ({}, {}, ("domain:매출", "nightly")),
+    ],
+)
+def test_tags(of_job: Any, of_asset: Any, tags: tuple[str, ...]) -> None:
+    one = asset("one", metadata=of_asset)
+    given = {"nightly": "", "domain": "매출", "dagster/max_retries": "3"}
+    tagged = dg.define_asset_job("tagged", [one], tags=given, metadata=of_job)
+    (dag,) = read_dags(dg.Definitions([one], jobs=[tagged]).get_repository_def())
+    assert dag.tags == tags
+
+
 def test_a_job_of_ops_is_one_task() -> None:
     @dg.op(pool="mail")
     def send() -> None: ...

@@ -425,6 +425,38 @@ def test_the_command_sends_where_it_is_there(
     assert (tmp_path / "team_room").is_dir()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("group", "most"), [("0", 300), ("20", 20)])
+def test_three_hundred_tasks_that_fail(
+    text: str, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    group: str, most: int,
+) -> None:  # fmt: skip
+    """One message each, in their order, or one of all within 20 s; each task calls the command."""
+    monkeypatch.setenv("AIRFLOW_BRIDGE_UNSENT", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_BRIDGE_GROUP", group)
+    monkeypatch.chdir(ROOT)
+    with stand_in(connections={"team_room": Connection("slack", receiver.url + "/hook")}):
+        found = load(text)
+        found["PIPELINE"]["command"] = f"{sys.executable} -m airflow_bridge run --module x"
+        for number in range(300):
+            found["tell"]({"ti": TaskInstance(task_id=f"t{number:03}")})
+
+    def told() -> int:
+        """How many failures the room knows of."""
+        heads = (body["text"].splitlines()[0] for _, _, body in receiver.received)
+        return sum(int(head.split()[0]) if "messages:" in head else 1 for head in heads)
+
+    until = time.monotonic() + 300
+    while told() < 300:
+        assert time.monotonic() < until, told()
+        time.sleep(0.2)
+    assert told() == 300
+    assert len(receiver.received) <= most
+    if most == 300:
+        tasks = [body["text"].partition("task ")[2][:4] for _, _, body in receiver.received]
+        assert tasks == [f"t{number:03}" for number in range(300)]
+
+
 def test_a_task_without_a_partition_is_told_too(text: str, receiver: Receiver) -> None:
     """The task `tick` itself failed: there is nothing to pull."""
     with stand_in(connections={"team_room": Connection("slack", receiver.url)}):
