@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_bridge.export import Wish, render
-from airflow_bridge.graph import read_dags
+from airflow_bridge.graph import read_graph
 from airflow_bridge.location import Location
 from lake_assets.cli.airflow import COMMAND
 from tests.acceptance.lake import open_lake, write_pipeline
@@ -32,13 +32,15 @@ def test_the_shipped_delivery_is_a_task(tmp_path: Path) -> None:
         {
             "assets": ["out/sftp/sales_result_monthly"],
             "after": [],
+            "outlets": ["dagster://lake/out/sftp/sales_result_monthly"],
             "task": {"task_id": "out__sftp__sales_result_monthly", "doc_md": "월별 영업매출 파일"},
         }
     ]
     assert spec["default_args"]["retries"] == 1
     assert set(spec["params"]) == {"partition", "from", "to"}
     assert spec["command"].startswith(COMMAND)
-    # It waits for no DAG: what it reads is made by another, which its document names.
+    # What it reads is made by another DAG, which its document names; it waits for the partition.
+    assert spec["wait"]["assets"] == ["prep/sales_result_monthly"]
     assert "Reads what these DAGs make: bw_sales_result_monthly" in spec["dag"]["doc_md"]
 
 
@@ -51,7 +53,9 @@ def test_deliveries_come_after_what_they_deliver(tmp_path: Path) -> None:
     folder = write_pipeline(tmp_path / "pipelines", pipeline)
     (tmp_path / "home").mkdir()
     with open_lake(tmp_path / "home", [folder], env="local") as lake:
-        (dag,) = read_dags(lake.definitions.get_repository_def(), everything=True)
+        graph, refusals = read_graph(lake.definitions.get_repository_def(), everything=True)
+    assert refusals == []
+    (dag,) = graph.dags
     tasks = {task.task_id: task for task in dag.tasks}
     assert set(tasks) == {
         "raw__sales",
@@ -61,4 +65,4 @@ def test_deliveries_come_after_what_they_deliver(tmp_path: Path) -> None:
     for name in set(tasks) - {"raw__sales"}:
         assert list(tasks[name].after) == ["raw__sales"], name
     index = tasks["out__es__sales_index"]
-    assert (index.assets, index.hints.retries, index.retry_delay) == (["out/es/sales_index"], 2, 30)
+    assert (index.assets, index.retries, index.retry_delay) == (("out/es/sales_index",), 2, 30)
