@@ -112,8 +112,13 @@ def complaints(browser: WebDriver) -> list[str]:
 
 
 def lines(document: WebElement) -> list[str]:
-    """The lines of the list in a document."""
-    return _texts(document, "li")
+    """The lines of the list in a document, once it is open: until then each is empty."""
+
+    def found() -> list[str]:
+        texts = _texts(document, "li")
+        return texts if all(texts) else []
+
+    return eventually("an open document", found)
 
 
 def _texts(within: WebElement, selector: str) -> list[str]:
