@@ -7,18 +7,14 @@ columns, without data. Not here: rules that need the files alone (`consistency.p
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-import duckdb
 import sqlglot
 from sqlglot.errors import SqlglotError
 
@@ -30,11 +26,23 @@ from lake_assets.spec.datasets import DatasetSpec, StepSpec
 from lake_assets.spec.deliveries import DeliverySpec
 from lake_assets.spec.models import ModelSpec
 from lake_assets.spec.sources import SourceSpec
+from lake_assets.sql_binding import (
+    Problem,
+    columns_given,
+    empty_tables,
+    lake_type,
+    nodes_of,
+    one_select,
+    select_lines,
+    statement_tree,
+    unknown_parameters,
+    wrong_constants,
+)
 from resources.deliver import MODULES, kind_of
 from resources.errors import PermanentError
 from resources.settings import Settings
 from resources.sql import DIALECTS
-from resources.types import SIMPLE, ColumnType, parse_type
+from resources.types import ColumnType, parse_type
 from resources.yamlfile import Mistake, Mistakes, Place, dotted, nearest
 
 #: Kinds of connection that hold tables.
@@ -55,29 +63,10 @@ WHAT = {
     "api": "API",
 }
 
-#: Types whose text can be checked without running the SQL.
-_CASTS = {
-    *(ColumnType(name).duckdb() for name in SIMPLE if name not in ("string", "binary")),
-    "TIMESTAMP WITH TIME ZONE",
-}
-
-#: Table functions that make rows of nothing but their arguments.
-_TABLE_FUNCTIONS = ("unnest", "range", "generate_series")
-
-_NOWHERE = 2**64 - 1
 #: `:name` outside quotes and comments (group 1), and `$name` (group 2).
 _PLACEHOLDER = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|::|:([a-z_][a-z0-9_]*)|(\$\w+)"
 )
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """Something wrong in line `line` of a piece of SQL; None is its last line."""
-
-    line: int | None
-    what: str
-    cure: str = ""
 
 
 def validate_folders(folders: Sequence[Path], settings: Settings | None = None) -> list[Mistake]:
@@ -113,22 +102,6 @@ def validate(pipelines: Sequence[Pipeline], settings: Settings | None = None) ->
     return sorted(set(mistakes))
 
 
-@cache
-def _engine() -> duckdb.DuckDBPyConnection:
-    """A database without files, network, extensions or a way to get them; one a process."""
-    engine = duckdb.connect(
-        config={
-            "enable_external_access": "false",
-            "autoload_known_extensions": "false",
-            "autoinstall_known_extensions": "false",
-            "threads": 1,
-        }
-    )
-    engine.execute("SET TimeZone = 'Asia/Seoul'")
-    engine.execute("SET lock_configuration = true")
-    return engine
-
-
 # --- datasets ------------------------------------------------------------------------------------
 
 
@@ -140,7 +113,7 @@ def _dataset(
         return
     found = yield from _bound(asset, ("sql",), sql, by_key)
     if found is not None:
-        yield from _compare(asset, spec, found, _select_lines(sql))
+        yield from _compare(asset, spec, found, select_lines(sql))
 
 
 def _stepped(
@@ -154,18 +127,18 @@ def _stepped(
         found = yield from _bound(asset, ("sql",), spec.sql, by_key)
         if found is None:
             return
-        start, lines = {}, _select_lines(spec.sql)
+        start, lines = {}, select_lines(spec.sql)
         problems = []
         for name, kind in found:
             if name in start:
                 what = f"gives two columns {name!r}"
-                problems.append(_Problem(lines.get(name, 1), what, "rename one"))
-            elif _lake_type(kind) == kind:
+                problems.append(Problem(lines.get(name, 1), what, "rename one"))
+            elif lake_type(kind) == kind:
                 what = f"gives {name!r} as {kind}, which is no type of the lake"
                 cure = f"cast it: CAST(… AS BIGINT) AS {name}"
-                problems.append(_Problem(lines.get(name, 1), what, cure))
+                problems.append(Problem(lines.get(name, 1), what, cure))
             else:
-                start[name] = parse_type(_lake_type(kind))
+                start[name] = parse_type(lake_type(kind))
         yield from (_in_sql(asset, ("sql",), spec.sql, problem) for problem in problems)
         if problems:
             return
@@ -191,7 +164,7 @@ def _hive_dataset(
         try:
             translated = hive_engine.in_duckdb(sql, asset.key)
         except PermanentError as error:
-            problems = [_Problem(1, str(error).removeprefix(f"{asset.key}: "))]
+            problems = [Problem(1, str(error).removeprefix(f"{asset.key}: "))]
     for problem in problems:
         yield _in_sql(asset, ("sql",), sql, problem)
     if not translated:
@@ -235,22 +208,22 @@ def sql_types(asset: Asset, sql: str, by_key: Mapping[str, Input]) -> dict[str, 
     found, problems = _held(sql, tables, _values(asset))
     if found is None:
         raise PermanentError(f"{asset.key}: {problems[0].what}")
-    named = {name: _lake_type(kind) for name, kind in found if _lake_type(kind) != kind}
+    named = {name: lake_type(kind) for name, kind in found if lake_type(kind) != kind}
     return {name: parse_type(kind) for name, kind in named.items()}
 
 
 def _held(
     sql: str, tables: Mapping[str, Mapping[str, str]], values: Mapping[str, Any]
-) -> tuple[list[tuple[str, str]] | None, list[_Problem]]:
+) -> tuple[list[tuple[str, str]] | None, list[Problem]]:
     """The columns that SQL gives, None where it does not hold together, and all against it."""
-    problems = list(_one_select(sql, tables)) or list(_unknown_parameters(sql, values))
+    problems = list(one_select(sql, tables)) or list(unknown_parameters(sql, values))
     if problems:
         return None, problems
-    with _tables(tables):
-        found = _described(sql, values, tables)
-    if isinstance(found, _Problem):
+    with empty_tables(tables):
+        found = columns_given(sql, values, tables)
+    if isinstance(found, Problem):
         return None, [found]
-    return found, list(_constants(sql, tables))
+    return found, list(wrong_constants(sql, tables))
 
 
 #: DuckDB's types of what a model can learn from, and of the rest of an example.
@@ -268,7 +241,7 @@ def _model(asset: Asset, spec: ModelSpec, by_key: Mapping[str, Input]) -> Iterat
         cure = f"select {period}, the partition that an example is of"
         yield asset.mistake(("examples",), f"examples: gives no column {period!r}", cure)
     elif given[period] != asset.partitions.columns[period]:
-        what = f"examples: gives {period} as {_lake_type(given[period])}"
+        what = f"examples: gives {period} as {lake_type(given[period])}"
         yield asset.mistake(("examples",), what, f"select the {period} of an input")
     named: list[tuple[Place, str]] = [(("target",), spec.target), (("baseline",), spec.baseline)]
     named += [(("features", place), name) for place, name in enumerate(spec.features)]
@@ -280,7 +253,7 @@ def _model(asset: Asset, spec: ModelSpec, by_key: Mapping[str, Input]) -> Iterat
             what = f"{shown}: the examples have no column {name!r}"
             yield asset.mistake(place, what, nearest(name, given))
         elif not (text or kind in _NUMBERS or kind.startswith("DECIMAL")):
-            what = f"{shown}: {name} is {_lake_type(kind)}"
+            what = f"{shown}: {name} is {lake_type(kind)}"
             cure = "write a number, true or false, or (a feature) text"
             yield asset.mistake(place, what, cure)
 
@@ -320,20 +293,20 @@ def _compare(
     seen: set[str] = set()
     for name, kind in found:
         if name in seen:
-            problem = _Problem(lines.get(name, 1), f"gives two columns {name!r}", "rename one")
+            problem = Problem(lines.get(name, 1), f"gives two columns {name!r}", "rename one")
             yield _in_sql(asset, ("sql",), spec.sql or "", problem)
         elif name not in wanted:
             cure = f"declare it, or take it out; {nearest(name, wanted)}"
             if name in own:
                 cure = "readers add the partition column; take it out, or declare `range: true`"
-            problem = _Problem(lines.get(name, 1), f"gives the undeclared column {name!r}", cure)
+            problem = Problem(lines.get(name, 1), f"gives the undeclared column {name!r}", cure)
             yield _in_sql(asset, ("sql",), spec.sql or "", problem)
         elif kind != wanted[name]:
-            what = f"the SQL gives {name!r} as {_lake_type(kind)}, declared is "
+            what = f"the SQL gives {name!r} as {lake_type(kind)}, declared is "
             what += spec.columns[name].type if name in declared else wanted[name].lower()
             cure = f"cast it in the SQL: CAST(… AS {wanted[name]}) AS {name}"
-            if name in declared and _lake_type(kind) != kind:
-                cure += f", or declare {_lake_type(kind)}"
+            if name in declared and lake_type(kind) != kind:
+                cure += f", or declare {lake_type(kind)}"
             place: Place = ("columns", name) if name in declared else ("sql",)
             yield asset.mistake((*place, "type"), what, cure)
         seen.add(name)
@@ -346,14 +319,6 @@ def _compare(
         if name not in seen:
             what = f"range: true, but the SQL gives no column {name!r}"
             yield asset.mistake(("range",), what, f"select and group by {name}, or take range out")
-
-
-def _lake_type(kind: str) -> str:
-    """DuckDB's word for a type in the words of a pipeline file, where there is one."""
-    names = {ColumnType(name).duckdb(): name for name in SIMPLE}
-    if kind.startswith("DECIMAL"):
-        return parse_type(kind.lower()).name
-    return names.get(kind, kind)
 
 
 # --- deliveries ----------------------------------------------------------------------------------
@@ -411,18 +376,18 @@ def _source(asset: Asset, spec: SourceSpec, settings: Settings | None) -> Iterat
         yield asset.mistake(("query",), what, "add local_query: the same SELECT for DuckDB")
 
 
-def _placeholders(text: str, names: Sequence[str]) -> Iterator[_Problem]:
+def _placeholders(text: str, names: Sequence[str]) -> Iterator[Problem]:
     for match in _PLACEHOLDER.finditer(text):
         if match[1] and match[1] not in names:
             line = text[: match.start()].count("\n") + 1
-            yield _Problem(line, f"there is no parameter {match[1]!r}", nearest(match[1], names))
+            yield Problem(line, f"there is no parameter {match[1]!r}", nearest(match[1], names))
 
 
-def _parsed(text: str, dialect: str) -> Iterator[_Problem]:
+def _parsed(text: str, dialect: str) -> Iterator[Problem]:
     """Whether a query of a source is one SELECT; a dialect nobody parses is looked at by word."""
     if not dialect:
         if not re.match(r"(?is)(?:\s|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", text):
-            yield _Problem(1, "a query is one SELECT")
+            yield Problem(1, "a query is one SELECT")
         return
     try:
         statements = sqlglot.parse(text, dialect=dialect)
@@ -431,11 +396,11 @@ def _parsed(text: str, dialect: str) -> Iterator[_Problem]:
         what = details[0].get("description") or str(error).split("\n")[0]
         near = details[0].get("highlight")
         what += f", near {near!r}" if near else ""
-        yield _Problem(details[0].get("line", 1), f"not {dialect} SQL: {what}")
+        yield Problem(details[0].get("line", 1), f"not {dialect} SQL: {what}")
         return
     found = [statement for statement in statements if statement is not None]
     if len(found) != 1 or not isinstance(found[0], sqlglot.exp.Query):
-        yield _Problem(1, "a query is one SELECT")
+        yield Problem(1, "a query is one SELECT")
 
 
 # --- conditions ----------------------------------------------------------------------------------
@@ -448,14 +413,14 @@ def _expectations(asset: Asset) -> Iterator[Mistake]:
                 yield _in_sql(asset, (section, "expect", name), condition, problem)
 
 
-def _condition(asset: Asset, condition: str, params: Mapping[str, Any]) -> Iterator[_Problem]:
+def _condition(asset: Asset, condition: str, params: Mapping[str, Any]) -> Iterator[Problem]:
     """A boolean expression over one row of the asset's own columns."""
     unknown = list(_placeholders(condition, tuple(params)))
     for match in _PLACEHOLDER.finditer(condition):
         if match[2]:
             line = condition[: match.start()].count("\n") + 1
             what = f"{match[2]}: parameters of a condition begin with a colon"
-            unknown.append(_Problem(line, what, nearest(match[2], [f":{name}" for name in params])))
+            unknown.append(Problem(line, what, nearest(match[2], [f":{name}" for name in params])))
     yield from unknown
     if unknown:
         return
@@ -463,218 +428,41 @@ def _condition(asset: Asset, condition: str, params: Mapping[str, Any]) -> Itera
     # The condition stands on lines of its own, so a comment in it ends with it.
     for problem in _bound_condition(asset, f"SELECT\n{bound}\n", params):
         at = None if problem.line is None else max(problem.line - 1, 1)
-        yield _Problem(at, problem.what, problem.cure)
+        yield Problem(at, problem.what, problem.cure)
 
 
-def _bound_condition(asset: Asset, select: str, params: Mapping[str, Any]) -> Iterator[_Problem]:
-    problems = list(_one_select(select, {}))
-    problems = problems or list(_unknown_parameters(select, params))
+def _bound_condition(asset: Asset, select: str, params: Mapping[str, Any]) -> Iterator[Problem]:
+    problems = list(one_select(select, {}))
+    problems = problems or list(unknown_parameters(select, params))
     if problems:
         yield from problems
         return
     example = "for example: amount >= 0"
-    node = _tree(select)["statements"][0]["node"]
+    node = statement_tree(select)["statements"][0]["node"]
     plain = node.get("from_table", {}).get("type") == "EMPTY" and len(node["select_list"]) == 1
-    if not plain or any(one.get("class") == "SUBQUERY" for one in _all_nodes(select)):
-        yield _Problem(2, "is not one condition over the columns of a row", example)
+    if not plain or any(one.get("class") == "SUBQUERY" for one in nodes_of(select)):
+        yield Problem(2, "is not one condition over the columns of a row", example)
         return
     tables = {"row": {name: kind.duckdb() for name, kind in asset.types.items()}}
     condition = select.removeprefix("SELECT\n")
-    with _tables(tables):
+    with empty_tables(tables):
         # WHERE refuses aggregates and windows, which see other rows.
         where = f'SELECT 1 FROM "row" WHERE (\n{condition})'
-        found = _described(f'{select}FROM "row"', params, tables)
-        also = _described(where, params, tables)
-        yield from _constants(select, tables)
-    if isinstance(found, _Problem):
+        found = columns_given(f'{select}FROM "row"', params, tables)
+        also = columns_given(where, params, tables)
+        yield from wrong_constants(select, tables)
+    if isinstance(found, Problem):
         yield found
     elif found[0][1] != "BOOLEAN":
-        yield _Problem(2, f"gives {_lake_type(found[0][1])}, not true or false", example)
-    elif isinstance(also, _Problem):
+        yield Problem(2, f"gives {lake_type(found[0][1])}, not true or false", example)
+    elif isinstance(also, Problem):
         yield also
-
-
-# --- DuckDB --------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=64)
-def _tree(sql: str) -> dict[str, Any]:
-    row = _engine().execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone()
-    assert row is not None
-    found: dict[str, Any] = json.loads(row[0])
-    return found
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _nodes(value)
-
-
-@lru_cache(maxsize=64)
-def _all_nodes(sql: str) -> tuple[dict[str, Any], ...]:
-    return tuple(_nodes(_tree(sql)))
-
-
-def _line_at(sql: str, offset: int) -> int:
-    return 1 if offset == _NOWHERE else sql.encode()[:offset].count(b"\n") + 1
-
-
-def _one_select(sql: str, tables: Mapping[str, object]) -> Iterator[_Problem]:
-    """Exactly one SELECT that reads `tables`, and nothing else: no file, address or other table."""
-    tree = _tree(sql)
-    if tree["error"]:
-        what = tree["error_message"].split("\n")[0]
-        if tree["error_type"] != "parser":
-            yield _Problem(
-                1, "only one SELECT is allowed, no other statement", "for example: SELECT …"
-            )
-            return
-        at = tree.get("position")
-        ended = at is None or "end of input" in what
-        # Counted in characters, where the tree's own locations are in bytes.
-        yield _Problem(None if ended else sql[: int(at or 0)].count("\n") + 1, what)
-        return
-    if len(tree["statements"]) != 1:
-        yield _Problem(1, f"only one SELECT is allowed, here are {len(tree['statements'])}")
-        return
-    own = {
-        entry["key"].lower()
-        for node in _all_nodes(sql)
-        for entry in node.get("cte_map", {}).get("map", [])
-    }
-    known = {name.lower() for name in tables}
-    read: set[str] = set()
-    for node in _all_nodes(sql):
-        kind, line = node.get("type"), _line_at(sql, node.get("query_location", _NOWHERE))
-        if kind == "BASE_TABLE":
-            name = node["table_name"]
-            read.add(name.lower())
-            if node["schema_name"] or node["catalog_name"]:
-                full = ".".join(filter(None, (node["catalog_name"], node["schema_name"], name)))
-                yield _Problem(line, f"{full!r} is no input", nearest(name, tables))
-            elif name.lower() not in known | own:
-                cure = f"add it to `inputs`; {nearest(name, tables)}"
-                yield _Problem(line, f"there is no input {name!r}", cure)
-        elif kind == "TABLE_FUNCTION":
-            name = node["function"]["function_name"]
-            if name.lower() not in _TABLE_FUNCTIONS:
-                cure = f"SQL reads its inputs and nothing else; {nearest(name, _TABLE_FUNCTIONS)}"
-                yield _Problem(line, f"{name}(…) is not allowed as a table", cure)
-        elif kind == "SHOW_REF":
-            yield _Problem(line, "only one SELECT is allowed, no DESCRIBE, SHOW or SUMMARIZE")
-    for name in tables:
-        if name.lower() not in read and read <= known | own:
-            yield _Problem(1, f"the input {name!r} is not read", "take it out of `inputs`")
-
-
-def _unknown_parameters(sql: str, values: Mapping[str, Any]) -> Iterator[_Problem]:
-    for node in _all_nodes(sql):
-        if node.get("class") == "PARAMETER" and node["identifier"] not in values:
-            name = node["identifier"]
-            at = re.search(rf"\${re.escape(name)}\b", sql)
-            line = sql[: at.start()].count("\n") + 1 if at else 1
-            yield _Problem(line, f"there is no parameter ${name}", nearest(name, values))
-
-
-def _select_lines(sql: str) -> dict[str, int]:
-    """The line of each named item of the outermost SELECT, where it is one."""
-    node = _tree(sql)["statements"][0]["node"]
-    lines = {}
-    for item in node.get("select_list", []):
-        name = item.get("alias") or (item.get("column_names") or [""])[-1]
-        offsets = [one.get("query_location", _NOWHERE) for one in _nodes(item)]
-        lines[name] = _line_at(sql, max((o for o in offsets if o != _NOWHERE), default=0))
-    return lines
-
-
-@contextmanager
-def _tables(tables: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
-    """Empty tables for as long as something is bound against them."""
-    _engine().execute("BEGIN")
-    try:
-        for name, columns in tables.items():
-            listed = ", ".join(f"{_quoted(column)} {kind}" for column, kind in columns.items())
-            _engine().execute(f"CREATE TABLE {_quoted(name)} ({listed})")
-        yield
-    finally:
-        _engine().execute("ROLLBACK")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _described(
-    sql: str,
-    values: Mapping[str, Any],
-    tables: Mapping[str, Mapping[str, str]],
-) -> list[tuple[str, str]] | _Problem:
-    """The columns that the SQL gives, with DuckDB's types; or what DuckDB has against it."""
-    statement = sql.rstrip().rstrip(";")
-    used = {node["identifier"] for node in _all_nodes(sql) if node.get("class") == "PARAMETER"}
-    bound = {name: value for name, value in values.items() if name in used}
-    try:
-        rows = _engine().execute(f"DESCRIBE {statement}", bound).fetchall()
-    except duckdb.Error as error:
-        return _explained(str(error), sql, tables)
-    renamed = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
-    return [(row[0], renamed.get(row[1], row[1])) for row in rows]
-
-
-def _constants(sql: str, tables: Mapping[str, Mapping[str, str]]) -> Iterator[_Problem]:
-    """Text that is cast to, or compared with, a type that it cannot be: DATE '2024-02-30'."""
-    kinds: dict[str, set[str]] = {}
-    for columns in tables.values():
-        for name, kind in columns.items():
-            kinds.setdefault(name, set()).add(kind)
-    for node in _all_nodes(sql):
-        parts = [node.get(key) for key in ("left", "right", "input", "lower", "upper", "child")]
-        children = [part for part in (*parts, *(node.get("children") or [])) if part]
-        wanted: set[str] = set()
-        if node.get("class") == "CAST" and not node["try_cast"]:
-            info = node["cast_type"]["type_info"] or {}
-            size = f"({info['width']},{info['scale']})" if "width" in info else ""
-            wanted = {node["cast_type"]["id"] + size}
-        elif node.get("class") in ("COMPARISON", "BETWEEN") or node.get("type") == "COMPARE_IN":
-            names = [one["column_names"][-1] for one in children if one["class"] == "COLUMN_REF"]
-            wanted = kinds.get(names[0], set()) if len(names) == 1 else set()
-        # A name that stands for two types in two inputs is not judged, nor is a made-up type.
-        if len(wanted) != 1 or (not wanted <= _CASTS and not min(wanted).startswith("DECIMAL(")):
-            continue
-        for one in children:
-            if one["class"] == "CONSTANT" and isinstance(one["value"].get("value"), str):
-                text, kind = one["value"]["value"], min(wanted)
-                asked = f"SELECT TRY_CAST($text AS {kind}) IS NULL"
-                row = _engine().execute(asked, {"text": text}).fetchone()
-                if row and row[0] and one["value"]["type"]["id"] == "VARCHAR":
-                    line = _line_at(sql, one["query_location"])
-                    yield _Problem(line, f"{text!r} is no {_lake_type(kind)}")
-
-
-def _explained(message: str, sql: str, tables: Mapping[str, Mapping[str, str]]) -> _Problem:
-    text, _, where = message.partition("\n\nLINE ")
-    line = int(where.split(":")[0]) if where else 1
-    word = re.search(r'"([^"]+)"', text)
-    if not where and word and word[1] in sql:  # DuckDB names it, but not the place
-        line = sql[: sql.index(word[1])].count("\n") + 1
-    what, *hints = text.split("\n")
-    what = what.split(": ", 1)[-1] if " Error: " in what else what
-    column = re.search(r'(?:Referenced column|does not have a column named) "([^"]+)"', what)
-    if column:
-        known = {name for columns in tables.values() for name in columns}
-        return _Problem(line, f"there is no column {column[1]!r}", nearest(column[1], known))
-    return _Problem(line, what, " ".join(hint for hint in hints if hint))
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _in_sql(asset: Asset, place: Place, sql: str, problem: _Problem) -> Mistake:
+def _in_sql(asset: Asset, place: Place, sql: str, problem: Problem) -> Mistake:
     """A mistake at its line of the file, for SQL that stands at `place` of the asset."""
     file = asset.pipeline.file
     line = len(sql.rstrip().split("\n")) if problem.line is None else problem.line
