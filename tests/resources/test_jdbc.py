@@ -1,16 +1,14 @@
 """What JDBC drivers give arrives value by value, reconciled, or is refused.
 
-On a real H2 server in its Oracle mode, which stands in for Tibero (there is none to be had), and on
-a real PostgreSQL through its JDBC driver. What only Tibero says (its numbers of errors, its names
-of types) is tried as it is documented.
+On a real H2 server in its Oracle mode, which stands in for Tibero (there is none to be had). What
+only Tibero says (its numbers of errors, its names of types) is tried as it is documented. Not here:
+a real PostgreSQL through its JDBC driver (`test_jdbc_postgres.py`), Java's life in this process
+(`test_jvm.py`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -32,16 +30,12 @@ from resources.jdbc_errors import told
 from resources.settings import Connection
 from resources.source import Column, Span, Table, Totals, Window, open_source
 from resources.types import parse_type
-from tests.conftest import absent
-from tests.resources import test_postgres as on_postgres
+from tests.resources.reading import rows_of
 from tests.servers.h2 import JAR, WORD, H2Server
-from tests.servers.postgres import PostgresServer
-from tests.servers.sales_table import START, TYPES, assert_equal_rows, build_sales, sales_table
-from tests.servers.sales_table import server_rows as rows_of_server
+from tests.servers.sales_table import assert_equal_rows
 
 pytestmark = pytest.mark.server
 
-POSTGRES_JAR = Path("/usr/share/java/postgresql.jar")
 ROUTES = {"arrow": "JDBC, Arrow", "rows": "JDBC, JayDeBeApi rows"}
 
 
@@ -66,11 +60,6 @@ def table(types: dict[str, str], name: str, **other: Any) -> Table:
     """Columns of the lake's names, in the source's upper case."""
     columns = tuple(Column(key, key.upper(), parse_type(type_)) for key, type_ in types.items())
     return Table(columns, table=name, **other)
-
-
-def rows_of(source: JdbcTables, what: Table, span: Span | None = None) -> pa.Table:
-    with source.read(what, span) as reading:
-        return pa.Table.from_batches(reading.batches, reading.schema)
 
 
 D, UTC = Decimal, timezone.utc
@@ -785,9 +774,6 @@ def test_rows_that_are_wider_than_java_are_told(server: H2Server) -> None:
     assert "Java's 512m do not hold the rows of one fetch" in str(said)
 
 
-# -- Java in this process --
-
-
 def test_without_arrows_adapter_the_rows_come_by_jaydebeapi(
     server: H2Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -796,233 +782,6 @@ def test_without_arrows_adapter_the_rows_come_by_jaydebeapi(
     with setting(server) as source, source.read(table({"id": "int32"}, "ONE")) as reading:
         assert reading.route == "JDBC, JayDeBeApi rows"
         assert [v for b in reading.batches for v in b["id"].to_pylist()] == [1]
-
-
-def test_a_forked_process_collects_its_garbage(server: H2Server, source: JdbcTables) -> None:
-    """JPype asks Java to do so too when the process has grown; there nobody answers any more."""
-    child = os.fork()
-    if child == 0:
-        grown = []
-        for _ in range(4):
-            grown.append(b"x" * (200 << 20))
-            gc.collect()
-        os._exit(0)
-    until = time.monotonic() + 120
-    while not (found := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < until:
-        time.sleep(0.05)
-    if not found[0]:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    assert found == (child, 0)
-
-
-def test_a_forked_process_is_told_what_to_do(server: H2Server, source: JdbcTables) -> None:
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            jvm.java("'tibero'")
-        except PermanentError as error:
-            os.write(write, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        assert "forked off one in which Java runs, and Java does not survive a fork" in pipe.read()
-    os.waitpid(child, 0)
-
-
-_LIFE = """
-import os, signal, sys, threading, time
-before = set(sys.modules)
-from resources import jdbc, jvm
-assert "jpype" not in sys.modules
-def ended(*_):
-    print("cleaned up", flush=True)
-    raise SystemExit(7)
-signal.signal(signal.SIGTERM, ended)
-jvm.java("here")
-print("ready", flush=True)
-time.sleep(600)
-"""
-
-
-def test_java_leaves_signals_to_python_and_ends_with_it() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _LIFE], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.terminate()
-        assert process.stdout.read() == "cleaned up\n"
-        assert process.wait(120) == 7
-
-
-@pytest.mark.parametrize(
-    ("prepare", "said"),
-    [
-        ("os.environ['JAVA_HOME'] = '/nowhere'", None),
-        (
-            "import jpype; jpype.getDefaultJVMPath = jpype._core.getDefaultJVMPath = missing",
-            "no Java was found. Install a runtime, version 11 or newer",
-        ),
-        ("sys.modules['jpype'] = None", "pip install 'lake[tibero]'"),
-    ],
-)
-def test_a_machine_without_java_is_told_so(prepare: str, said: str | None) -> None:
-    text = (
-        "import os, sys\n"
-        "def missing(*_):\n    import jpype\n    raise jpype.JVMNotFoundException('x')\n"
-        f"{prepare}\n"
-        "from resources import jvm\nfrom resources.errors import LakeError\n"
-        "try:\n    jvm.java('here'); print('started')\nexcept LakeError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
-    assert (said or "started") in done.stdout
-
-
-# -- PostgreSQL through its JDBC driver --
-
-PG = "jdbc"
-
-
-@pytest.fixture(scope="module")
-def postgres(postgres_server: PostgresServer) -> PostgresServer:
-    if not POSTGRES_JAR.exists():
-        absent("PostgreSQL's JDBC driver", "apt-get install libpostgresql-jdbc-java")
-    postgres_server.create_database(PG)
-    postgres_server.execute(
-        "CREATE TYPE mood AS ENUM ('맑음', '흐림');"
-        "CREATE DOMAIN positive AS numeric(10,2) CHECK (VALUE > 0)",
-        PG,
-    )
-    return postgres_server
-
-
-def by_jdbc(server: PostgresServer, **other: Any) -> Connection:
-    address = {"host": server.host, "port": server.port, "database": PG, "user": server.user}
-    url = f"jdbc:postgresql://{server.host}:{server.port}/{PG}"
-    options = {"driver": "org.postgresql.Driver", "jar": str(POSTGRES_JAR), "url": url}
-    return Connection(kind="tibero", **{**address, **other}, options=options)
-
-
-@pytest.fixture
-def elephant(postgres: PostgresServer) -> Iterator[JdbcTables]:
-    with connect("pg", by_jdbc(postgres)) as opened:
-        yield opened
-
-
-def lower(types: dict[str, str], name: str, **other: Any) -> Table:
-    columns = tuple(Column(key, key, parse_type(type_)) for key, type_ in types.items())
-    return Table(columns, table=name, **other)
-
-
-def test_postgres_values_arrive_unchanged(postgres: PostgresServer, elephant: JdbcTables) -> None:
-    cases = on_postgres.EXACT
-    with contextlib.closing(postgres.connect(PG)) as direct:
-        cursor = direct.cursor()
-        columns = ", ".join(f"v{n} {kind}" for n, (kind, *_) in enumerate(cases))
-        cursor.execute(f"CREATE TABLE exact (id int, {columns})")
-        rows = max(len(texts) for _, _, texts, _ in cases) + 1
-        for row in range(rows):
-            given = [(*texts, *[None] * rows)[row] for _, _, texts, _ in cases]
-            places = ", ".join(f"%s::{kind}" for kind, *_ in cases)
-            cursor.execute(f"INSERT INTO exact VALUES ({row}, {places})", given)
-    types = {"id": "int32"} | {f"v{n}": declared for n, (_, declared, *_) in enumerate(cases)}
-    found = rows_of(elephant, lower(types, "exact", order_by=("id",)))
-    for n, (kind, declared, _, values) in enumerate(cases):
-        assert found[f"v{n}"].type == parse_type(declared).arrow(), kind
-        assert found[f"v{n}"].to_pylist() == [*values, *[None] * (rows - len(values))], kind
-
-
-@pytest.mark.parametrize(("type_", "declared", "text", "said"), on_postgres.REFUSED)
-def test_postgres_values_that_would_change_are_refused(
-    postgres: PostgresServer, elephant: JdbcTables, type_: str, declared: str, text: str, said: str
-) -> None:
-    postgres.execute(
-        f"DROP TABLE IF EXISTS v; CREATE TABLE v AS SELECT 7 AS id, '{text}'::{type_} AS v", PG
-    )
-    with pytest.raises(PermanentError) as found:
-        rows_of(elephant, lower({"id": "int32", "v": declared}, "v", order_by=("id",)))
-    assert "cannot become" in str(found.value)
-
-
-@pytest.mark.parametrize(("type_", "declared", "kind", "texts"), on_postgres.WINDOWS)
-def test_postgres_windows_take_their_days_and_no_other(
-    postgres: PostgresServer,
-    elephant: JdbcTables,
-    type_: str,
-    declared: str,
-    kind: Any,
-    texts: list[str],
-) -> None:
-    values = ", ".join(f"({10 - i}, '{text}'::{type_})" for i, text in enumerate(texts))
-    postgres.execute(
-        f"DROP TABLE IF EXISTS w; CREATE TABLE w (id int, day {type_});"
-        f"INSERT INTO w VALUES {values}",
-        PG,
-    )
-    what = lower({"id": "int32", "day": declared}, "w", window=Window("day", kind), sums=("id",))
-    with elephant.read(what, Span(date(2025, 7, 1), date(2025, 8, 1), "daily")) as reading:
-        assert reading.totals == {
-            "2025-07-01": Totals(1, {"id": 9}),
-            "2025-07-31": Totals(1, {"id": 8}),
-        }
-        assert [v for b in reading.batches for v in b["id"].to_pylist()] == [9, 8]
-
-
-def test_postgres_a_hundred_thousand_rows_value_by_value(
-    postgres: PostgresServer, elephant: JdbcTables
-) -> None:
-    end = build_sales(postgres, PG, rows=100_000, days=31)
-    with elephant.read(sales_table(), Span(START, end, "daily")) as reading:
-        found = pa.Table.from_batches(reading.batches, reading.schema)
-        totals = reading.totals
-    assert_equal_rows(found, rows_of_server(postgres, PG, TYPES))
-    with contextlib.closing(postgres.connect(PG)) as direct:
-        cursor = direct.cursor()
-        cursor.execute(
-            "SELECT sale_date::text, count(*), sum(amount), sum(qty) FROM sales GROUP BY 1"
-        )
-        assert totals == {
-            key: Totals(rows, {"amount": amount, "qty": qty})
-            for key, rows, amount, qty in cursor.fetchall()
-        }
-
-
-def test_postgres_ends_the_connection_in_mid_stream(
-    postgres: PostgresServer, elephant: JdbcTables
-) -> None:
-    postgres.execute(
-        "DROP TABLE IF EXISTS big; CREATE TABLE big AS SELECT g AS id, repeat('가', 300) AS t "
-        "FROM generate_series(1, 100000) g",
-        PG,
-    )
-    with elephant.read(lower({"id": "int32", "t": "string"}, "big")) as reading:
-        next(reading.batches)
-        postgres.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            f"WHERE datname = '{PG}' AND pid <> pg_backend_pid()",
-            PG,
-        )
-        with pytest.raises(TransientError, match="lost while reading; try again"):
-            list(reading.batches)
-
-
-def test_postgres_rights_and_absent_tables(
-    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    postgres.create_role("jdbc_reader", WORD)
-    postgres.execute("CREATE TABLE mine AS SELECT 1 AS id", PG)
-    where = by_jdbc(postgres, user="jdbc_reader", password="env:TIBERO_WORD")
-    with connect("pg", where) as opened:
-        with pytest.raises(PermanentError, match=r"permission denied for table mine.*GRANT SELECT"):
-            rows_of(opened, lower({"id": "int32"}, "mine"))
-        with pytest.raises(PermanentError, match=r"no such table, .*; did you mean 'public.mine'"):
-            rows_of(opened, lower({"id": "int32"}, "mien", schema="public"))
-    monkeypatch.setenv("TIBERO_WORD", "falsch")
-    with pytest.raises(PermanentError, match=r"password authentication failed.*check the connect"):
-        connect("pg", where).__enter__()
 
 
 def test_the_kind_tibero_is_read_by_jdbc(server: H2Server) -> None:
