@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import dagster as dg
+from dagster._check import CheckError
 from dagster._core.execution.api import create_execution_plan
 
 from airflow_bridge.airflow_api import Try
@@ -127,7 +128,8 @@ def sync(
             break
         try:
             made = list(_record(instance, location, one))
-        except (BridgeError, dg.DagsterError) as error:
+        except (BridgeError, dg.DagsterError, CheckError, ValueError) as error:
+            # The last two: partitions that the graph no longer has. Else each look would end here.
             first = str(error).strip().partition("\n")[0]
             report.problems.append(f"{_shown(one.tried)} cannot be recorded: {first}")
             continue

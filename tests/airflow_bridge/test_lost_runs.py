@@ -258,6 +258,19 @@ def test_a_task_that_the_graph_has_not_is_told(look: Callable[..., Report]) -> N
     ]
 
 
+@pytest.mark.parametrize("first", ["1999-01-01", "no day"])
+def test_partitions_that_the_graph_has_no_more_stop_no_look(
+    look: Callable[..., Report], first: str
+) -> None:
+    other = replace(LINES, run_id="other", task_id="tick")
+    report = look(StandIn([LINES, other], meaning=meaning(first, "2025-07-01")))
+    assert report.until == NOW.isoformat()
+    assert [problem.partition(": ")[0] for problem in report.problems] == [
+        "raw__order.lines of daily, run scheduled__2025-07-02, try 1 cannot be recorded",
+        "tick of daily, run other, try 1 cannot be recorded",
+    ]
+
+
 def test_what_dagster_knows_is_not_recorded(
     instance: dg.DagsterInstance, look: Callable[..., Report]
 ) -> None:
