@@ -188,8 +188,8 @@ def message(connection, facts):
 
 def send(name, url, headers, body):
     """By the command, which goes on trying after the task; without one here, once and at once."""
-    words = shlex.split(PIPELINE["command"])
-    words = words[: words.index("run")] + ["tell", "--connection", name]
+    words = shlex.split(PIPELINE["command"].rpartition(" run --module ")[0])  # may be `uv run …`
+    words += ["tell", "--connection", name]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     try:
         process = subprocess.Popen(words, start_new_session=True, **pipes)

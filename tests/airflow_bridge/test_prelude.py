@@ -407,15 +407,22 @@ def test_of_what_a_room_is_told(
     assert told == [f"daily (일별 주문) {words[call]}" for call in calls]
 
 
+@pytest.mark.parametrize("words", ["", "uv run ", "uv run --module "])
 def test_the_command_sends_where_it_is_there(
-    text: str, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
     """The task does not wait for the room; what is sent is what the file itself would send."""
     monkeypatch.setenv("AIRFLOW_BRIDGE_UNSENT", str(tmp_path))
     monkeypatch.chdir(ROOT)
+    bridge = f"{sys.executable} -m airflow_bridge"
+    if words:  # a program whose own word is `run` too
+        script = "#!/bin/sh\n[ $1 = run ] && shift $(($# - 3)) && exec "
+        (tmp_path / "uv").write_text(f'{script}{bridge} "$@"\n')
+        (tmp_path / "uv").chmod(0o755)
+        bridge = f"{tmp_path}/{words}airflow_bridge"
     with stand_in(connections={"team_room": Connection("slack", receiver.url + "/hook")}):
         found = load(text)
-        found["PIPELINE"]["command"] = f"{sys.executable} -m airflow_bridge run --module x"
+        found["PIPELINE"]["command"] = f"{bridge} run --module x"
         found["tell"]({"ti": TaskInstance()})
     until = time.monotonic() + 60
     while not receiver.received:
