@@ -26,6 +26,11 @@ def of_dockers(files: Sequence[DagFile], seconds: float) -> Iterator[Check]:
             continue
         try:
             status = _status(host, f"/images/{quote(image, safe='/:@')}/json", seconds)
+        except ValueError:
+            why = "its address cannot be one"
+            cure = "name it tcp://host:2375: metadata {'airflow/docker_url': …}"
+            yield Check("containers", name, "failed", why, cure)
+            continue
         except (OSError, HTTPException) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             cure = "is Docker up there, and may the worker's user reach it?"
@@ -44,16 +49,16 @@ def of_dockers(files: Sequence[DagFile], seconds: float) -> Iterator[Check]:
 
 def _status(host: str, path: str, seconds: float) -> int:
     """The status of an answer of the API at `unix://…` or `tcp://…`."""
-    if host.startswith("unix://"):
-        # Docker's clients take unix://var/run/docker.sock too.
-        connection = HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(seconds)
-        connection.sock.connect("/" + host[len("unix://") :].lstrip("/"))
-    else:
-        parts = urlsplit(host)
-        connection = HTTPConnection(parts.hostname or "", parts.port or 2375, timeout=seconds)
+    parts = urlsplit(host)
+    local = parts.scheme == "unix"
+    name, port = ("localhost", None) if local else (parts.hostname or "", parts.port or 2375)
+    connection = HTTPConnection(name, port, timeout=seconds)
     try:
+        if local:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(seconds)
+            # Docker's clients take unix://var/run/docker.sock too.
+            connection.sock.connect("/" + host[len("unix://") :].lstrip("/"))
         connection.request("GET", path)
         return connection.getresponse().status
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -44,9 +45,20 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
             "tcp": f"tcp://127.0.0.1:{far.server_address[1]}",
             "nobody": f"unix://{tmp_path}/nobody.sock",
             "ssh": "ssh://user:geheim@host",
+            "typo": "tcp://user:geheim@host:2375x",
         }
         local.shutdown()
         far.shutdown()
+
+
+def test_a_socket_that_nobody_listens_at_is_closed(
+    hosts: dict[str, str], recwarn: pytest.WarningsRecorder
+) -> None:
+    task = {"task": {"task_id": "a"}, "docker": {"docker_url": hosts["nobody"], "image": "i"}}
+    file = DagFile(Path("d.py"), "0.1.0", "lake", "r", {"command": "c run", "tasks": [task]})
+    list(of_dockers([file], 10))
+    gc.collect()
+    assert [one for one in recwarn if one.category is ResourceWarning] == []
 
 
 @pytest.mark.parametrize(
@@ -58,6 +70,7 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
         ("socket", "broken", "failed", "answers 500 when asked for the image"),
         ("nobody", "site/there:1", "failed", "no answer: No such file or directory"),
         ("ssh", "site/there:1", "not tried", "only looked at over a socket or plain TCP"),
+        ("typo", "site/there:1", "failed", "its address cannot be one"),
     ],
 )
 def test_hosts_and_images(
