@@ -20,7 +20,7 @@ from dagster._check import CheckError
 from dagster._core.execution.api import create_execution_plan
 
 from airflow_bridge.airflow_api import Try
-from airflow_bridge.errors import BridgeError
+from airflow_bridge.errors import BridgeError, UsageError
 from airflow_bridge.location import Location, create_run, partition_tags
 from airflow_bridge.meaning import Meaning, Request
 from airflow_bridge.metadata import PREFIX
@@ -113,10 +113,11 @@ def sync(
 ) -> Report:
     """Record what never reached Dagster, and end what Airflow no longer runs. Twice does no more.
 
-    `prefix` is that of the exported DAGs' ids; `since` what the last report said in `until`.
+    `prefix` is that of the exported DAGs' ids; `since` what the last report said in `until`, or
+    another time in ISO 8601, this host's where it has no offset: UsageError where it is none.
     """
     now = now or datetime.now(timezone.utc)
-    begin = datetime.fromisoformat(since) - OVERLAP if since else now - FIRST
+    begin = _moment(since) - OVERLAP if since else now - FIRST
     report = Report(begin.isoformat(), now.isoformat())
     names = Names(graph, prefix)
     left = MOST
@@ -137,6 +138,16 @@ def sync(
         report.recorded += made
     report.ended += _reap(instance, api, names, now)
     return report
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(timezone.utc)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time: give what the last look said in `until`, or one such as "
+            "2025-07-02T06:30+09:00."
+        ) from None
 
 
 @dataclass(frozen=True)

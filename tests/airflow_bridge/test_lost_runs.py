@@ -18,6 +18,7 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from airflow_bridge.airflow_api import Try
+from airflow_bridge.errors import UsageError
 from airflow_bridge.graph import read_graph
 from airflow_bridge.lost_runs import FIRST, GRACE, OVERLAP, Report, sync
 from airflow_bridge.record import Graph
@@ -269,6 +270,14 @@ def test_partitions_that_the_graph_has_no_more_stop_no_look(
         "raw__order.lines of daily, run scheduled__2025-07-02, try 1 cannot be recorded",
         "tick of daily, run other, try 1 cannot be recorded",
     ]
+
+
+def test_since_when_is_looked(look: Callable[..., Report]) -> None:
+    airflow = StandIn([LINES], meaning=MEANING)
+    with pytest.raises(UsageError, match="'yesterday' is no time: give what the last look said"):
+        look(airflow, since="yesterday")
+    assert look(airflow, since="2025-07-03").recorded == []
+    assert len(look(airflow, since="2025-07-01").recorded) == 1
 
 
 def test_what_dagster_knows_is_not_recorded(
