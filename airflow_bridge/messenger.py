@@ -19,9 +19,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from airflow_bridge.errors import UsageError
 
 #: What a task's process reads once a message is kept; then it need not wait.
 KEPT = "kept"
@@ -55,7 +58,7 @@ class Clock:
 def folder_of(connection: str) -> Path:
     """Where the messages of a connection are until they are sent."""
     home = os.environ.get(FOLDER_VARIABLE)
-    if home is None:
+    if not home:
         airflow = os.environ.get("AIRFLOW_HOME")
         home = f"{airflow}/unsent" if airflow else str(Path.home() / ".airflow-bridge" / "unsent")
     return Path(home, quote(connection, safe=""))
@@ -64,15 +67,29 @@ def folder_of(connection: str) -> Path:
 def main(connection: str) -> int:
     """Keep the message of standard input, say so, and see it on its way. Nobody waits for the end.
 
-    The input is JSON: `url`, `headers` and `body`, whose `text` is what people read.
+    The input is JSON: `url`, `headers` and `body`, whose `text` is what people read. What could
+    never be sent is not kept, as nobody reads an error after that: UsageError, and the task that
+    asked is left to send it, and to say in its log why it cannot.
     """
     asked = json.load(sys.stdin)
     folder = folder_of(connection)
+    room = Room(asked["url"], asked["headers"], _group())
+    try:
+        _request(room, {})
+    except (AttributeError, TypeError, ValueError):  # its text has the address
+        raise UsageError(f"The connection {connection} has no URL to send to.") from None
     keep(folder, asked["body"])
     print(KEPT, flush=True)  # noqa: T201
-    group = float(os.environ.get(GROUP_VARIABLE) or 0)
-    deliver(folder, Room(asked["url"], asked["headers"], group))
+    deliver(folder, room)
     return 0
+
+
+def _group() -> float:
+    text = os.environ.get(GROUP_VARIABLE) or "0"
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{GROUP_VARIABLE} is {text!r}; give seconds, such as 60.") from None
 
 
 def keep(folder: Path, body: Mapping[str, Any], now: float | None = None) -> None:
@@ -142,14 +159,14 @@ def _empty(folder: Path, room: Room, clock: Clock) -> bool:
 def _young(folder: Path, now: float) -> list[Path]:
     """Those that are worth sending; older ones are thrown away."""
     every = unsent(folder)
-    for one in every:
+    for one in [*every, *folder.glob(".[0-9]*.json")]:  # halves too, of processes that were killed
         if now - _moment(one) > OLDEST:
             one.unlink(missing_ok=True)
     return [one for one in every if now - _moment(one) <= OLDEST]
 
 
 def _moment(message: Path) -> float:
-    return int(message.name[:20]) / 1e6
+    return int(message.name.lstrip(".")[:20]) / 1e6
 
 
 def _body(bodies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -168,18 +185,21 @@ def _body(bodies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _post(room: Room, body: Mapping[str, Any]) -> float | None:
     """None: it is sent. Else the seconds that the room wants (0: it does not say); -1: refused."""
-    data = json.dumps(body, ensure_ascii=False).encode()
-    request = urllib.request.Request(room.url, data, dict(room.headers))  # noqa: S310
     try:
-        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+        urllib.request.urlopen(_request(room, body), timeout=30).close()  # noqa: S310
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 429 or error.code >= 500:
             return _asked_pause(error.headers.get("Retry-After"))
         return -1.0
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return 0.0
     return None
+
+
+def _request(room: Room, body: Mapping[str, Any]) -> urllib.request.Request:
+    data = json.dumps(body, ensure_ascii=False).encode()
+    return urllib.request.Request(room.url, data, dict(room.headers))  # noqa: S310
 
 
 def _asked_pause(said: str | None) -> float:

@@ -172,7 +172,8 @@ def tell_command(connection: str) -> None:
     """
     from airflow_bridge.messenger import main
 
-    raise SystemExit(main(connection))
+    with told():
+        raise SystemExit(main(connection))
 
 
 @airflow_command.command("run")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from airflow_bridge.__main__ import main
 from airflow_bridge.messenger import Clock, Room, deliver, folder_of, keep, unsent
 from tests.airflow_bridge.conftest import ROOT
 
@@ -158,10 +161,66 @@ def test_what_a_room_refuses_is_kept_for_the_next_time(
 
 def test_a_message_of_yesterday_helps_nobody(rooms: Callable[..., Rooms], tmp_path: Path) -> None:
     room, time = rooms(), Time()
+    for ago in (90_000, 80_000):  # whose processes were killed before they were whole
+        keep(tmp_path, body(0), time.now - ago)
+        (half,) = unsent(tmp_path)
+        half.rename(half.with_name(f".{half.name}"))
     keep(tmp_path, body(1), time.now - 90_000)
     keep(tmp_path, body(2), time.now)
     deliver(tmp_path, Room(room.url, {}), time.clock)
     assert room.texts == [body(2)["text"]]
+    assert [path.name[1:21] for path in tmp_path.glob(".*.json")] == [f"{920_000 * 10**6:020}"]
+
+
+def test_a_room_that_answers_no_http_is_asked_again(
+    rooms: Callable[..., Rooms], tmp_path: Path
+) -> None:
+    """As a proxy that is being set up; what is no HTTP is no OSError either."""
+    room, time = rooms(), Time()
+    keep(tmp_path, body(1), time.now)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy = Room(f"http://127.0.0.1:{server.getsockname()[1]}/", {})
+
+        def answer() -> None:
+            caller = server.accept()[0]
+            with caller:
+                caller.recv(65536)
+                caller.sendall(b"setting up\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+
+        def sleep(seconds: float) -> None:
+            time.sleep(seconds)
+            object.__setattr__(proxy, "url", room.url)
+
+        deliver(tmp_path, proxy, Clock(lambda: time.now, sleep))
+    assert (time.slept, room.texts) == ([1.0], [body(1)["text"]])
+
+
+@pytest.mark.parametrize(
+    ("url", "group", "said"),
+    [
+        (f"no url {TOKEN}", "", "The connection room has no URL to send to."),
+        (None, "", "The connection room has no URL to send to."),
+        ("http://127.0.0.1:9/", "60s", "AIRFLOW_BRIDGE_GROUP is '60s'; give seconds, such as 60."),
+    ],
+)
+def test_what_can_never_be_sent_is_left_to_the_task(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str | None,
+    group: str,
+    said: str,
+) -> None:
+    """Once a message is kept nobody reads an error; the task that sends it itself logs one."""
+    monkeypatch.setenv("AIRFLOW_BRIDGE_UNSENT", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_BRIDGE_GROUP", group)
+    asked = json.dumps({"url": url, "headers": {}, "body": body(1)})
+    monkeypatch.setattr("sys.stdin", io.StringIO(asked))
+    assert main(["tell", "--connection", "room"]) == 2
+    assert capsys.readouterr() == ("", f"{said}\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_three_hundred_are_one_where_that_is_wanted(
@@ -242,6 +301,8 @@ def test_where_messages_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/x")
     assert folder_of("room") == Path("/home/x/.airflow-bridge/unsent/room")
     monkeypatch.setenv("AIRFLOW_HOME", "/opt/airflow")
+    assert folder_of("room") == Path("/opt/airflow/unsent/room")
+    monkeypatch.setenv("AIRFLOW_BRIDGE_UNSENT", "")
     assert folder_of("room") == Path("/opt/airflow/unsent/room")
     monkeypatch.setenv("AIRFLOW_BRIDGE_UNSENT", "/srv/unsent")
     assert folder_of("room") == Path("/srv/unsent/room")
