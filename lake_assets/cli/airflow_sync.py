@@ -8,21 +8,39 @@ from __future__ import annotations
 
 import click
 
+from airflow_bridge.metadata import GRANULARITIES
 from lake_assets.cli.airflow_options import told
 from lake_assets.cli.main import env_option, json_option
 
 
+# The variables are those of the sensor, `sensors/airflow.py`, which is too heavy to import here.
 @click.command("sync")
-@click.option("--dag-id-prefix", default="", metavar="TEXT", help="Of the exported DAGs' ids.")
+@click.option(
+    "--dag-id-prefix",
+    default="",
+    envvar="LAKE_AIRFLOW_DAG_ID_PREFIX",
+    show_envvar=True,
+    metavar="TEXT",
+    help="Of the exported DAGs' ids.",
+)
+@click.option(
+    "--granularity",
+    type=click.Choice(GRANULARITIES),
+    default="asset",
+    show_default=True,
+    envvar="LAKE_AIRFLOW_GRANULARITY",
+    show_envvar=True,
+    help="What they were exported with.",
+)
 @click.option("--since", metavar="TIME", help="What the last look said in `until`; else a day ago.")
 @env_option
 @json_option
-def sync_command(dag_id_prefix: str, since: str | None, as_json: bool) -> None:
+def sync_command(dag_id_prefix: str, granularity: str, since: str | None, as_json: bool) -> None:
     """Record tasks that never reached Dagster, and end runs whose task is gone.
 
     Airflow is asked by the connection `airflow` of the environment. Twice does no more than once.
-    Where Dagster's daemon runs, its sensor does this each minute. Exit code 1 where something could
-    not be asked or recorded.
+    Where Dagster's daemon runs, its sensor does this each minute, with the variables named below.
+    Exit code 1 where something could not be asked or recorded.
 
     \b
     Examples:
@@ -38,7 +56,7 @@ def sync_command(dag_id_prefix: str, since: str | None, as_json: bool) -> None:
 
     settings = load_settings()
     settings.connection(CONNECTION)
-    graph, _ = read_graph(LAKE.load(), everything=True)
+    graph, _ = read_graph(LAKE.load(), everything=True, granularity=granularity)
     with told(), open_instance(settings) as instance:
         found = sync(instance, LAKE, airflow_api(settings), graph, dag_id_prefix, since)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,11 +16,13 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from airflow_bridge.airflow_api import Api, ApiError
 from airflow_bridge.graph import read_graph
 from airflow_bridge.record import Graph
 from airflow_bridge.sensor import INTERVAL, airflow_sensor
+from lake_assets.cli.main import cli
 from lake_assets.definitions import build_definitions
 from resources.errors import LakeError
 from resources.settings import SHIPPED, Connection, Settings, load_settings
@@ -148,6 +151,53 @@ def test_the_lake_says_what_the_connection_lacks(
     (sensor,) = airflow_sensors(settings_with(airflow=given))
     with pytest.raises(LakeError, match=re.escape(said)):
         tick(sensor, instance)
+
+
+@pytest.fixture
+def by_job(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """An Airflow with DAGs exported with a prefix and a task a job, of which one failed."""
+    ended = datetime.now(timezone.utc) - timedelta(minutes=2)
+    task = {"dag_id": "new_customer_master", "task_id": "customer_master"}
+    found = StandIn([replace(LINES, **task, end=ended, since=ended)])
+    monkeypatch.setattr("sensors.airflow.airflow_api", lambda _settings: found)
+    monkeypatch.setenv("LAKE_AIRFLOW_DAG_ID_PREFIX", "new_")
+    monkeypatch.setenv("LAKE_AIRFLOW_GRANULARITY", "job")
+    return found
+
+
+@pytest.mark.usefixtures("by_job")
+def test_the_lake_looks_for_what_was_exported(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sensor,) = airflow_sensors(settings_with(airflow=AIRFLOW))
+    said, _ = tick(sensor, instance)
+    assert said == "recorded 1 that never reached Dagster, ended 0 whose task is gone"
+    monkeypatch.setenv("LAKE_AIRFLOW_GRANULARITY", "jobs")
+    (sensor,) = airflow_sensors(settings_with(airflow=AIRFLOW))
+    with pytest.raises(LakeError, match="LAKE_AIRFLOW_GRANULARITY is 'jobs'; allowed: asset, "):
+        tick(sensor, instance)
+
+
+@pytest.mark.usefixtures("by_job")
+@pytest.mark.parametrize("told", ["by variables", "by options"])
+def test_the_command_looks_for_what_was_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    content = yaml.safe_load((SHIPPED / "local.yaml").read_text())
+    content["connections"]["airflow"] = AIRFLOW
+    (tmp_path / "with_airflow.yaml").write_text(yaml.safe_dump(content))
+    monkeypatch.setenv("LAKE_ENVIRONMENTS", str(tmp_path))
+    monkeypatch.setenv("LAKE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    words = ["airflow", "sync", "--env", "with_airflow", "--json"]
+    if told == "by options":
+        monkeypatch.delenv("LAKE_AIRFLOW_DAG_ID_PREFIX")
+        monkeypatch.delenv("LAKE_AIRFLOW_GRANULARITY")
+        words += ["--dag-id-prefix", "new_", "--granularity", "job"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    (put,) = json.loads(done.stdout)["recorded"]
+    assert put["task_id"] == "customer_master"
 
 
 def test_dagsters_own_process_evaluates_it(server: Http, tmp_path: Path) -> None:
