@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 
 from lake_assets.cli.airflow_options import (
+    all_option,
     attribute_option,
     location_name,
     location_option,
@@ -28,7 +29,6 @@ from lake_assets.cli.main import env_option, json_option
 
 if TYPE_CHECKING:
     # Loaded with `lake airflow run` too, whose start is paid for by every task.
-    from airflow_bridge.doctor_checks import Check
     from airflow_bridge.setup import Item, Variable
     from resources.settings import Settings
 
@@ -54,7 +54,7 @@ timeout_option = click.option(
 @module_option
 @attribute_option
 @location_option
-@click.option("--all", "everything", is_flag=True, help="Also what Airflow does not fire here.")
+@all_option
 @click.option("--apply", is_flag=True, help="Make the pools that are missing.")
 @click.option(
     "--resize", is_flag=True, help="With --apply: pools that are there get Dagster's limits too."
@@ -188,8 +188,7 @@ def doctor_command(
       docker exec airflow_worker /opt/lake/bin/lake airflow doctor --dags /opt/airflow/dags
     """
     from airflow_bridge.doctor import Asked, examine
-    from airflow_bridge.doctor_checks import Result
-    from lake_assets.cli.console import say_json
+    from lake_assets.cli.doctor import report
     from lake_assets.execute import dagster_home
     from resources.settings import load_settings
 
@@ -199,32 +198,4 @@ def doctor_command(
     asked = Asked(
         folder.absolute(), module, location_name(module, location), program, home, timeout
     )
-    checks = examine(asked)
-    counts = Counter(check.result for check in checks)
-    if as_json:
-        say_json(
-            {
-                "ok": not counts["failed"],
-                "environment": settings.env,
-                "checks": [asdict(check) for check in checks],
-            }
-        )
-    else:
-        _show_checks(checks)
-        shown = [one for one in get_args(Result) if one in ("ok", "failed") or counts[one]]
-        told = ", ".join(f"{counts[one]} {one}" for one in shown)
-        click.echo(f"\nenvironment {settings.env}: {told}")
-    if counts["failed"]:
-        raise SystemExit(1)
-
-
-def _show_checks(checks: Sequence[Check]) -> None:
-    """One line a check; a subject is named once, and what to do stands beside what failed."""
-    from lake_assets.cli.console import console, show_table
-
-    rows, before = [], ""
-    for check in checks:
-        subject = "" if check.subject == before else check.subject
-        before = check.subject
-        rows.append((subject, check.name, check.result, check.found, check.cure))
-    show_table(console(), ("", "check", "result", "found", "what to do"), rows)
+    report(examine(asked), settings.env, as_json)

@@ -21,6 +21,7 @@ from resources.settings import Settings, load_settings
 from resources.yamlfile import Mistakes, nearest
 
 if TYPE_CHECKING:
+    from airflow_bridge.doctor_checks import Check as BridgeCheck
     from resources.doctor import Check, Declared, Subject
 
 
@@ -49,25 +50,36 @@ def doctor_command(connections: tuple[str, ...], timeout: float, as_json: bool) 
       lake doctor --env prod
       lake doctor hana_bw hdfs store --env prod --json
     """
-    from resources.doctor import Result, examine, secrets_of
+    from resources.doctor import examine, secrets_of
 
     settings = load_settings()
     subjects = _subjects(settings, connections)
-    checks = examine(subjects, timeout, secrets_of(settings))
+    report(examine(subjects, timeout, secrets_of(settings)), settings.env, as_json, "connection")
+
+
+def report(
+    checks: Sequence[Check] | Sequence[BridgeCheck], env: str, as_json: bool, subject: str = ""
+) -> None:
+    """Show what was found and how much of each result; exit code 1 where a check failed.
+
+    `subject` is the head of the column of what was looked at.
+    """
+    from resources.doctor import Result
+
     counts = Counter(check.result for check in checks)
     if as_json:
         say_json(
             {
                 "ok": not counts["failed"],
-                "environment": settings.env,
+                "environment": env,
                 "checks": [asdict(check) for check in checks],
             }
         )
     else:
-        _show(checks)
+        _show(checks, subject)
         shown = [one for one in get_args(Result) if one != "warning" or counts[one]]
         told = ", ".join(f"{counts[one]} {one}" for one in shown)
-        click.echo(f"\nenvironment {settings.env}: {told}")
+        click.echo(f"\nenvironment {env}: {told}")
     if counts["failed"]:
         raise SystemExit(1)
 
@@ -153,11 +165,11 @@ def _declared(settings: Settings) -> tuple[dict[str, list[Declared]] | None, dic
     return found, targets
 
 
-def _show(checks: Sequence[Check]) -> None:
+def _show(checks: Sequence[Check] | Sequence[BridgeCheck], head: str) -> None:
     """One line a check; a subject is named once, and what to do stands beside what failed."""
     rows, before = [], ""
     for check in checks:
         subject = "" if check.subject == before else check.subject
         before = check.subject
         rows.append((subject, check.name, check.result, check.found, check.cure))
-    show_table(console(), ("connection", "check", "result", "found", "what to do"), rows)
+    show_table(console(), (head, "check", "result", "found", "what to do"), rows)
