@@ -15,66 +15,39 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from airflow_bridge.export import Wish, export
-from airflow_bridge.location import Location
 from airflow_bridge.ticks import last_tick, least_airflow
 from lake_assets.cli.airflow import COMMAND
 from tests.airflow_bridge.conftest import FOREIGN
+from tests.airflow_bridge.projects import LAKE
+from tests.airflow_bridge.real import installed, parse
 from tests.airflow_bridge.test_prelude import Receiver
 from tests.airflow_bridge.test_stranger import STRANGER
-from tests.conftest import absent
-from tests.servers.airflow import VERSIONS, Airflow, install
-from tests.servers.postgres import NoServer
+from tests.servers.airflow import VERSIONS, Airflow
 
 pytestmark = pytest.mark.slow
 
 UTC = timezone.utc
-LAKE = Location("lake_assets.definitions", "defs", "lake")
-
-_PLAIN = """
-from datetime import datetime
-try:
-    from airflow.sdk import DAG
-except ImportError:
-    from airflow.models.dag import DAG
-try:
-    from airflow.providers.standard.operators.bash import BashOperator
-except ImportError:
-    from airflow.operators.bash import BashOperator
-with DAG("plain", start_date=datetime(2025, 1, 1), catchup=False) as dag:
-    BashOperator(task_id="a", bash_command="true")
-"""
 
 
 @pytest.fixture(scope="module")
 def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the lake and of two projects, and beside them a plain one."""
+    """The files of the lake and of two projects."""
     folder = tmp_path_factory.mktemp("airflow")
     for location in (LAKE, FOREIGN, STRANGER):
         every, skip = location is LAKE, location is STRANGER
         asked = Wish(folder / "dags", COMMAND, "the test", everything=every, skip=skip)
         assert export(location, asked).differs
-    (folder / "plain").mkdir()
-    (folder / "plain" / "plain.py").write_text(_PLAIN)
     return folder
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def airflow(request: pytest.FixtureRequest) -> Airflow:
-    try:
-        return install(request.param)
-    except NoServer as error:
-        absent(f"Airflow {request.param}", error)
-        raise AssertionError from None
+    return installed(request.param)
 
 
 @pytest.fixture(scope="module")
 def parsed(airflow: Airflow, dags: Path) -> Mapping[str, Any]:
-    home = dags / f"home-{airflow.version}"
-    done = airflow.python("parse.py", home, str(dags / "plain"), str(dags / "dags"))
-    assert done.returncode == 0, done.stderr
-    found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert found["version"] == airflow.version
-    return found
+    return parse(airflow, dags / f"home-{airflow.version}", dags / "dags")
 
 
 def test_files_are_parsed_without_error_or_warning(parsed: Mapping[str, Any], dags: Path) -> None:
@@ -198,8 +171,7 @@ def test_a_file_is_the_same_dag_wherever_it_lies(
     other.mkdir()
     for path in (dags / "dags").glob("*.py"):
         (other / path.name).write_bytes(path.read_bytes())
-    done = airflow.python("parse.py", tmp_path / "home", str(dags / "plain"), str(other))
-    again = json.loads(done.stdout.splitlines()[-1])["serialized"]
+    again = parse(airflow, tmp_path / "home", other)["serialized"]
     for name, one in parsed["serialized"].items():
         assert _placeless(one) == _placeless(again[name])
         assert "unusual_prefix" not in json.dumps(one)

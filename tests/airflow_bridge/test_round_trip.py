@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -27,11 +26,9 @@ from airflow_bridge.record import Dag, Param, Task
 from airflow_bridge.tasks import OWN_TASKS
 from tests.airflow_bridge.conftest import FOREIGN
 from tests.airflow_bridge.projects import LAKE, PROJECTS, SHOP
+from tests.airflow_bridge.real import installed, parse
 from tests.airflow_bridge.shop import HOSTILE
-from tests.airflow_bridge.test_real_airflow import _PLAIN
-from tests.conftest import absent
-from tests.servers.airflow import VERSIONS, Airflow, install
-from tests.servers.postgres import NoServer
+from tests.servers.airflow import VERSIONS, Airflow
 
 #: What is looked at of tasks that materialise nothing.
 OWN = ("upstream", "queue", "pool", "owner", "group")
@@ -73,8 +70,6 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("round_trip")
     for made in EXPORTS:
         made.write(folder / "dags")
-    (folder / "plain").mkdir()
-    (folder / "plain" / "plain.py").write_text(_PLAIN)
     return folder
 
 
@@ -86,20 +81,12 @@ def records() -> Records:
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def airflow(request: pytest.FixtureRequest) -> Airflow:
-    try:
-        return install(request.param)
-    except NoServer as error:
-        absent(f"Airflow {request.param}", error)
-        raise AssertionError from None
+    return installed(request.param)
 
 
 @pytest.fixture(scope="module")
 def parsed(airflow: Airflow, dags: Path) -> Mapping[str, Any]:
-    home = dags / f"home-{airflow.version}"
-    done = airflow.python("parse.py", home, str(dags / "plain"), str(dags / "dags"))
-    assert done.returncode == 0, done.stderr
-    found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return parse(airflow, dags / f"home-{airflow.version}", dags / "dags")
 
 
 def version_of(text: str) -> tuple[int, ...]:

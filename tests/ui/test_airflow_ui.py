@@ -15,9 +15,9 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from airflow_bridge.drift import read_pipeline
 from tests.airflow_bridge.projects import variables
+from tests.airflow_bridge.real import installed
 from tests.conftest import absent
-from tests.servers.airflow import install
-from tests.servers.postgres import NoServer, PostgresServer
+from tests.servers.postgres import PostgresServer
 from tests.ui.airflow import VERSIONS, AirflowUi, running_airflow, write_dags
 from tests.ui.airflow_pages import (
     complaints,
@@ -51,11 +51,7 @@ def seen(
 ) -> Iterator[Seen]:
     if not CHROMIUM or not DRIVER:
         absent("Chromium", "chromium and chromedriver are not installed")
-    try:
-        airflow = install(request.param)
-    except NoServer as error:
-        absent(f"Airflow {request.param}", error)
-        raise AssertionError from None
+    airflow = installed(request.param)
     folder = tmp_path_factory.mktemp("ui")
     with pytest.MonkeyPatch.context() as patch:
         for name, text in variables(folder).items():
