@@ -135,6 +135,10 @@ def _mean(
     repository = location.load()
     asker = _asker(location, repository, task)
     updates = _json("--updates", task.updates)
+    if not isinstance(asked.get("time"), str):
+        raise UsageError(
+            '--tick has no time; it is JSON such as {"time": "2025-07-02T06:00+09:00"}.'
+        )
     asking = Asked(asked["time"], asked.get("conf") or {}, asked.get("params") or {}, updates)
     with open_instance() as instance:
         found = meaning(repository, asker, asking, instance)

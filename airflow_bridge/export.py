@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from airflow_bridge.dag_file import HEADER, Origin, dag_file, neighbours
 from airflow_bridge.drift import differences, gone_tasks
 from airflow_bridge.errors import UsageError
-from airflow_bridge.graph import read_graph
+from airflow_bridge.graph import left_out, read_graph
 from airflow_bridge.location import Location
 from airflow_bridge.record import Graph
 from airflow_bridge.refusals import Refusal, Refused
 from airflow_bridge.tasks import LONGEST_ID
+from airflow_bridge.waits import shortened
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -87,11 +88,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Exported:
-    """What became of a folder, or would; `same` files were left as they are."""
+    """What became of a folder, or would; `same` files were left as they are, `left` jobs out."""
 
     changes: Sequence[Change]
     same: int
     skipped: Sequence[Refusal] = ()
+    left: Sequence[str] = ()
 
     @property
     def differs(self) -> bool:
@@ -108,6 +110,8 @@ def export(location: Location, wish: Wish) -> Exported:
         raise UsageError(
             f"The prefix is {wish.prefix!r}; allowed: letters, digits, _ . - up to 50."
         )
+    if wish.url and not wish.url.startswith(("http://", "https://")):
+        raise UsageError(f"The Dagster UI is at {wish.url!r}; write it as http://dagster:3000.")
     repository = location.load()
     try:
         made, changes = _planned(repository, location, wish)
@@ -118,7 +122,8 @@ def export(location: Location, wish: Wish) -> Exported:
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}. Name a folder with --to.") from None
     changed = sum(change.name in made.files for change in changes)
-    return Exported(changes, len(made.files) - changed, made.skipped)
+    left = [] if wish.everything else left_out(repository)
+    return Exported(changes, len(made.files) - changed, made.skipped, left)
 
 
 @dataclass(frozen=True)
@@ -234,10 +239,16 @@ def show(done: Exported, wish: Wish, as_json: bool) -> str:
         told = {"folder": str(wish.folder), "written": wish.write, "same": done.same}
         told["changes"] = [vars(change) for change in done.changes]
         told["skipped"] = [vars(one) for one in done.skipped]
+        told["left"] = list(done.left)
         return json.dumps(told, ensure_ascii=False, indent=2)
     lines = [f"skipped   {one}" for one in done.skipped]
     for one in done.changes:
         lines += [f"{one.kind:9} {one.name}", *(f"          {detail}" for detail in one.details)]
+    if not wish.write and wish.removed == "refuse" and any(one.gone for one in done.changes):
+        lines.append("To write is refused, as tasks would be gone: --allow-removed, --new-version")
+    if done.left:
+        shown = shortened(done.left)
+        lines.append(f"left out  {shown}: not Airflow's here (airflow/export: False); --all")
     where = f"{wish.folder}: {done.same} as it should be, {len(done.changes)} "
     return "\n".join([*lines, where + ("changed" if wish.write else "to change")])
 

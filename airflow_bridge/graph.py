@@ -7,7 +7,8 @@ Here: which jobs, schedules and conditions are exported, and when they run. Not 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,7 @@ from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from airflow_bridge.automation import POSSIBLE, automated, automation
 from airflow_bridge.location import job_of_condition
-from airflow_bridge.metadata import Hints
+from airflow_bridge.metadata import PREFIX, Hints
 from airflow_bridge.record import Dag, Graph, Param, Partitions, Task
 from airflow_bridge.refusals import Refusal, Refusals
 from airflow_bridge.tasks import LONGEST_ID, task_of_ops, tasks_of_assets
@@ -81,6 +82,22 @@ def read_graph(
     found = [dag for dag in found if dag.dag_id.lower() not in left_out]
     found = _begun(refusals, found)
     return Graph(tuple(sorted(found, key=lambda dag: dag.dag_id))), refusals.found
+
+
+def left_out(repository: dg.RepositoryDefinition) -> list[str]:
+    """The jobs of which they or a schedule say `airflow/export: False`: another fires them."""
+    key, found = f"{PREFIX}export", set[str]()
+    names = set(repository.job_names) - set(repository.get_implicit_asset_job_names())
+    says: list[tuple[str, Mapping[str, Any]]] = []
+    for name in names:
+        with suppress(dg.DagsterInvalidDefinitionError):  # which is refused by name
+            says.append((name, repository.get_job(name).metadata))
+    says += [(one.job_name, one.metadata) for one in repository.schedule_defs]
+    for name, metadata in says:
+        said = metadata.get(key)
+        if getattr(said, "value", said) is False:
+            found.add(name)
+    return sorted(found)
 
 
 def _jobs(

@@ -33,6 +33,8 @@ from dagster._core.storage.tags import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from airflow_bridge.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Location:
@@ -43,10 +45,25 @@ class Location:
     name: str
 
     def load(self) -> dg.RepositoryDefinition:
-        """The graph; loaded once a process."""
+        """The graph; loaded once a process. UsageError where no such module has Definitions."""
         # Each task keeps to the backfill policy of its own assets.
         warnings.filterwarnings("ignore", message=r"Asset job .* varying BackfillPolicies")
-        definitions = getattr(importlib.import_module(self.module), self.attribute)
+        try:
+            module = importlib.import_module(self.module)
+        except ModuleNotFoundError as error:
+            if not error.name or not f"{self.module}.".startswith(f"{error.name}."):
+                raise  # of something that the module itself imports
+            raise UsageError(
+                f"There is no module {self.module!r}. Name the one of the Definitions, as "
+                "my_project.definitions, from the folder that has it, or install the project."
+            ) from None
+        definitions = getattr(module, self.attribute, None)
+        if not isinstance(definitions, dg.Definitions):
+            found = [name for name, one in vars(module).items() if isinstance(one, dg.Definitions)]
+            raise UsageError(
+                f"{self.module}.{self.attribute} are no Definitions; --attribute names one: "
+                f"{', '.join(found) or 'the module has none'}."
+            )
         repository: dg.RepositoryDefinition = definitions.get_repository_def()
         return repository
 

@@ -30,7 +30,7 @@ from airflow_bridge.errors import UsageError
 from airflow_bridge.meaning import Asked, Asker, Meaning, Request
 from airflow_bridge.metadata import RESERVED_PARAMS
 from airflow_bridge.updates import asked_for, latest, updated_by
-from airflow_bridge.waits import missing
+from airflow_bridge.waits import missing, shortened
 
 #: Set while a schedule is asked for the meaning of a tick, to that tick. A schedule that lets
 #: Airflow fire it skips where it is not set: there Dagster's own daemon asks.
@@ -138,7 +138,7 @@ def _of_condition(
             one: missing(graph, instance, ((key, one) for key in keys), keys) for one in found
         }
     whole = [one for one in found if not lacking[one]]
-    names = ", ".join(dict.fromkeys(name for one in found for name in lacking[one]))
+    names = shortened(list(dict.fromkeys(name for one in found for name in lacking[one])))
     why = f"Not there as yet: {names}." if names else "What was updated asks for no partition."
     return _requests(job, whole, tick.isoformat(), params, why)
 

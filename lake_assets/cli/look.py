@@ -22,7 +22,7 @@ from lake_assets.pipeline import Asset, Pipeline, assets, described
 from lake_assets.spec.editor_schema import schema
 from lake_assets.spec.sources import SourceSpec
 from resources.settings import load_settings
-from resources.yamlfile import Mistakes
+from resources.yamlfile import Mistakes, nearest
 
 
 @click.command("list")
@@ -82,6 +82,10 @@ def _list_runs(asset: str | None, limit: int, as_json: bool) -> None:
         found = (
             runs.of_asset(instance, asset, limit) if asset else runs.newest_runs(instance, limit)
         )
+    if not found and asset:
+        known = [row["key"] for one in load_pipelines(pipeline_folders()) for row in _assets(one)]
+        if asset not in known:
+            raise click.UsageError(f"There is no asset {asset!r}; {nearest(asset, known)}.")
     if as_json:
         say_json({"runs": found})
         return

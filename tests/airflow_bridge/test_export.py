@@ -174,6 +174,38 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         export(FOREIGN, wish(tmp_path / "file" / "dags"))
 
 
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    done = export(FOREIGN, wish(tmp_path))
+    assert show(done, wish(tmp_path), as_json=False).splitlines()[-2].startswith("left out  ")
+    every = export(LAKE, wish(tmp_path / "local", write=False))
+    assert (len(every.changes), len(every.left) > 10) == (0, True)
+    assert export(LAKE, wish(tmp_path / "all", write=False, everything=True)).left == []
+
+
+def test_a_dry_run_says_what_the_export_would_refuse(tmp_path: Path) -> None:
+    export(FOREIGN, wish(tmp_path))
+    again = wish(tmp_path, write=False, granularity="job")
+    assert "To write is refused" in show(export(FOREIGN, again), again, as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        (Location("no.such", "defs", "x"), "There is no module 'no.such'"),
+        (Location("json", "defs", "x"), "json.defs are no Definitions; .* the module has none"),
+        (Location(MODULE, "daily", "x"), r"--attribute names one: defs\."),
+    ],
+)
+def test_a_module_without_definitions_is_told(location: Location, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        location.load()
+
+
+def test_the_address_of_the_ui_has_a_scheme(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="write it as http://dagster:3000"):
+        export(FOREIGN, wish(tmp_path, url="dagster:3000"))
+
+
 def test_check_ends_with_1(tmp_path: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

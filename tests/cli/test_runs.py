@@ -99,8 +99,11 @@ def test_a_week_of_both_is_one_row_of_partitions(instance: dg.DagsterInstance) -
 
 def test_nothing_yet(instance: dg.DagsterInstance) -> None:
     assert CliRunner().invoke(cli, ["list", "--runs"]).output == "There is no run yet.\n"
-    found = CliRunner().invoke(cli, ["list", "--runs", "--of", "raw/x"])
-    assert found.output == "raw/x was never materialised.\n"
+    found = CliRunner().invoke(cli, ["list", "--runs", "--of", "raw/customer"])
+    assert found.output == "raw/customer was never materialised.\n"
+    wrong = CliRunner().invoke(cli, ["list", "--runs", "--of", "raw/custmer"])
+    assert wrong.exit_code == 2
+    assert "There is no asset 'raw/custmer'; did you mean 'raw/customer'?" in wrong.output
     assert CliRunner().invoke(cli, ["list", "--of", "raw/x"]).exit_code == 2
 
 
