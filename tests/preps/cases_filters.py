@@ -12,6 +12,7 @@ from typing import Any
 from tests.preps.table import (
     Case,
     Column,
+    Refused,
     Table,
     boolean,
     category,
@@ -41,13 +42,15 @@ def rows_of(table: Table, *places: int) -> Table:
     }
 
 
+def filtered(name: str, given: Table, expect: Table | Refused, **params: Any) -> Case:
+    return Case("filter_examples", name, given, params, expect)
+
+
 def keeps(name: str, column: Column, op: str, value: Any, *places: int) -> Case:
     """One condition on column `a`, and the rows it keeps."""
     given = numbered(column)
     one = ("a", op) if value is None else ("a", op, value)
-    return Case(
-        "filter_examples", f"{op}: {name}", given, {"filters": [one]}, rows_of(given, *places)
-    )
+    return filtered(f"{op}: {name}", given, rows_of(given, *places), filters=[one])
 
 
 AMOUNTS = i64(100, 99, None)
@@ -157,227 +160,153 @@ TWO = {"금액": i64(100, 99, None, 150), "등급": text("A", "B", "A", None), "
 BOTH = [("금액", "ge", 100), ("등급", "equals", "A")]
 
 COMBINED = [
-    Case("filter_examples", "and", TWO, {"filters": BOTH}, rows_of(TWO, 0)),
-    Case("filter_examples", "or", TWO, {"filters": BOTH, "logic": "or"}, rows_of(TWO, 0, 2, 3)),
-    Case(
-        "filter_examples",
+    filtered("and", TWO, rows_of(TWO, 0), filters=BOTH),
+    filtered("or", TWO, rows_of(TWO, 0, 2, 3), filters=BOTH, logic="or"),
+    filtered(
         "invert is the complement of the rows",
         TWO,
-        {"filters": BOTH, "invert": True},
         rows_of(TWO, 1, 2, 3),
+        filters=BOTH,
+        invert=True,
     ),
-    Case(
-        "filter_examples",
-        "invert with or",
-        TWO,
-        {"filters": BOTH, "logic": "or", "invert": True},
-        rows_of(TWO, 1),
-    ),
-    Case(
-        "filter_examples",
+    filtered("invert with or", TWO, rows_of(TWO, 1), filters=BOTH, logic="or", invert=True),
+    filtered(
         "invert keeps a NaN",
         numbered(REALS),
-        {"filters": [("a", "ge", 99.5)], "invert": True},
         rows_of(numbered(REALS), 2, 3, 5),
+        filters=[("a", "ge", 99.5)],
+        invert=True,
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "invert of ne",
         numbered(REALS),
-        {"filters": [("a", "ne", 100)], "invert": True},
         rows_of(numbered(REALS), 0),
+        filters=[("a", "ne", 100)],
+        invert=True,
     ),
-    Case(
-        "filter_examples",
-        "a list, as a pipeline file has it",
-        TWO,
-        {"filters": [["금액", "lt", 100]]},
-        rows_of(TWO, 1),
+    filtered(
+        "a list, as a pipeline file has it", TWO, rows_of(TWO, 1), filters=[["금액", "lt", 100]]
     ),
-    Case("filter_examples", "all", TWO, {"condition_class": "all"}, TWO),
-    Case(
-        "filter_examples",
-        "all inverted is none",
-        TWO,
-        {"condition_class": "all", "invert": True},
-        rows_of(TWO),
-    ),
-    Case(
-        "filter_examples",
+    filtered("all", TWO, TWO, condition_class="all"),
+    filtered("all inverted is none", TWO, rows_of(TWO), condition_class="all", invert=True),
+    filtered(
         "no_missing_attributes",
         {**TWO, "r": f64(NAN, 1.0, 1.0, 1.0)},
-        {"condition_class": "no_missing_attributes"},
         rows_of({**TWO, "r": f64(NAN, 1.0, 1.0, 1.0)}, 1),
+        condition_class="no_missing_attributes",
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "missing_attributes",
         {**TWO, "r": f64(NAN, 1.0, 1.0, 1.0)},
-        {"condition_class": "missing_attributes"},
         rows_of({**TWO, "r": f64(NAN, 1.0, 1.0, 1.0)}, 0, 2, 3),
+        condition_class="missing_attributes",
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "expression",
         TWO,
-        {"condition_class": "expression", "expression": '금액 >= 100 && 등급 == "A"'},
         rows_of(TWO, 0),
+        condition_class="expression",
+        expression='금액 >= 100 && 등급 == "A"',
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "expression with or and missing",
         TWO,
-        {"condition_class": "expression", "expression": "missing(등급) || [금액] < 99.5"},
         rows_of(TWO, 1, 3),
+        condition_class="expression",
+        expression="missing(등급) || [금액] < 99.5",
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "expression with a negation",
         TWO,
-        {"condition_class": "expression", "expression": "!missing(금액) && 등급 != 'A'"},
         rows_of(TWO, 1),
+        condition_class="expression",
+        expression="!missing(금액) && 등급 != 'A'",
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "expression mixing",
         TWO,
-        {"condition_class": "expression", "expression": "금액 > 1 && 금액 < 2 || missing(등급)"},
         refused("&&", "||"),
+        condition_class="expression",
+        expression="금액 > 1 && 금액 < 2 || missing(등급)",
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "expression that is none",
         TWO,
-        {"condition_class": "expression", "expression": "금액 greater 1"},
         refused("'금액 greater 1'"),
+        condition_class="expression",
+        expression="금액 greater 1",
     ),
-    Case("filter_examples", "no filter", TWO, {}, refused("filters")),
-    Case(
-        "filter_examples",
+    filtered("no filter", TWO, refused("filters")),
+    filtered(
         "filters that are not used",
         TWO,
-        {"filters": BOTH, "condition_class": "all"},
         refused("custom_filters"),
+        filters=BOTH,
+        condition_class="all",
     ),
-    Case(
-        "filter_examples",
-        "no condition class",
-        TWO,
-        {"condition_class": "al"},
-        refused("'al'", "'all'"),
+    filtered("no condition class", TWO, refused("'al'", "'all'"), condition_class="al"),
+    filtered("no logic", TWO, refused("'xor'"), filters=BOTH, logic="xor"),
+    filtered(
+        "no column", TWO, refused("'금엑'", "did you mean '금액'"), filters=[("금엑", "ge", 1)]
     ),
-    Case("filter_examples", "no logic", TWO, {"filters": BOTH, "logic": "xor"}, refused("'xor'")),
-    Case(
-        "filter_examples",
-        "no column",
-        TWO,
-        {"filters": [("금엑", "ge", 1)]},
-        refused("'금엑'", "did you mean '금액'"),
+    filtered(
+        "no operator", TWO, refused("'contain'", "'contains'"), filters=[("등급", "contain", "A")]
     ),
-    Case(
-        "filter_examples",
-        "no operator",
-        TWO,
-        {"filters": [("등급", "contain", "A")]},
-        refused("'contain'", "'contains'"),
-    ),
-    Case(
-        "filter_examples",
+    filtered(
         "a text's operator on a number",
         TWO,
-        {"filters": [("금액", "equals", 1)]},
         refused("'금액'", "integer", "eq"),
+        filters=[("금액", "equals", 1)],
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "a number's operator on a text",
         TWO,
-        {"filters": [("등급", "ge", "A")]},
         refused("'등급'", "text", "equals"),
+        filters=[("등급", "ge", "A")],
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "a pattern on true and false",
         {"a": FLAGS},
-        {"filters": [("a", "contains", "t")]},
         refused("'a'", "binominal"),
+        filters=[("a", "contains", "t")],
     ),
-    Case(
-        "filter_examples",
-        "text for a number",
-        TWO,
-        {"filters": [("금액", "ge", "백")]},
-        refused("'금액'", "'백'"),
+    filtered("text for a number", TWO, refused("'금액'", "'백'"), filters=[("금액", "ge", "백")]),
+    filtered(
+        "NaN to compare with", {"a": REALS}, refused("is_missing"), filters=[("a", "ge", NAN)]
     ),
-    Case(
-        "filter_examples",
-        "NaN to compare with",
-        {"a": REALS},
-        {"filters": [("a", "ge", NAN)]},
-        refused("is_missing"),
-    ),
-    Case(
-        "filter_examples",
-        "nothing to compare with",
-        TWO,
-        {"filters": [("금액", "eq", None)]},
-        refused("is_missing"),
-    ),
-    Case(
-        "filter_examples",
+    filtered("nothing to compare with", TWO, refused("is_missing"), filters=[("금액", "eq", None)]),
+    filtered(
         "a day that is none",
         {"a": DAYS},
-        {"filters": [("a", "ge", "2023-02-29")]},
         refused("'2023-02-29'"),
+        filters=[("a", "ge", "2023-02-29")],
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "a time for a column of days",
         {"a": DAYS},
-        {"filters": [("a", "ge", "2023-02-28T10:00:00")]},
         refused("'2023-02-28T10:00:00'"),
+        filters=[("a", "ge", "2023-02-28T10:00:00")],
     ),
-    Case(
-        "filter_examples",
+    filtered(
         "an instant for wall times",
         {"a": TIMES},
-        {"filters": [("a", "ge", "2025-07-01T00:00:00Z")]},
         refused("'2025-07-01T00:00:00Z'"),
+        filters=[("a", "ge", "2025-07-01T00:00:00Z")],
     ),
-    Case(
-        "filter_examples",
-        "one text for a list",
-        TWO,
-        {"filters": [("등급", "is_in", "A;B")]},
-        refused("list"),
-    ),
-    Case(
-        "filter_examples",
-        "no regular expression",
-        TWO,
-        {"filters": [("등급", "matches", "(")]},
-        refused("'('"),
-    ),
-    Case(
-        "filter_examples",
+    filtered("one text for a list", TWO, refused("list"), filters=[("등급", "is_in", "A;B")]),
+    filtered("no regular expression", TWO, refused("'('"), filters=[("등급", "matches", "(")]),
+    filtered(
         "looking ahead, which not every engine can",
         TWO,
-        {"filters": [("등급", "matches", "A(?=B)")]},
         refused("'A(?=B)'"),
+        filters=[("등급", "matches", "A(?=B)")],
     ),
-    Case(
-        "filter_examples",
-        "two parts of three",
-        TWO,
-        {"filters": [("금액", "ge")]},
-        refused("'금액'", "ge"),
-    ),
-    Case(
-        "filter_examples",
+    filtered("two parts of three", TWO, refused("'금액'", "ge"), filters=[("금액", "ge")]),
+    filtered(
         "the column's own name is kept apart from the filter's value",
         {"a": text("b", "c"), "b": text("c", "b")},
-        {"filters": [("a", "equals", "b")]},
         {"a": text("b"), "b": text("c")},
+        filters=[("a", "equals", "b")],
     ),
 ]
 
