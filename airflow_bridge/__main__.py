@@ -1,7 +1,7 @@
-"""`python -m airflow_bridge export | graph | run`, for any Dagster project.
+"""`python -m airflow_bridge export | graph | run | tell`, for any Dagster project.
 
 Here: arguments, and mistakes told without a traceback. Not here: what they do (`export.py`,
-`command.py`).
+`command.py`, `messenger.py`).
 """
 
 from __future__ import annotations

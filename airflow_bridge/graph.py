@@ -1,7 +1,7 @@
 """A Dagster graph → the DAGs it becomes, as records; what Airflow cannot have is refused by name.
 
 Here: which jobs, schedules and conditions are exported, and when they run. Not here: their tasks
-(`tasks.py`) and the text of the files (`export.py`).
+(`tasks.py`) and the text of the files (`dag_file.py`).
 """
 
 from __future__ import annotations

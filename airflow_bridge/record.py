@@ -2,7 +2,7 @@
 
 Here: the records, and the same as JSON, by which two exports, or a graph and what an Airflow made
 of its file, are compared. Not here: reading Dagster (`graph.py`, `tasks.py`, `automation.py`) and
-the text of files (`export.py`).
+the text of files (`dag_file.py`).
 """
 
 from __future__ import annotations

@@ -36,9 +36,6 @@ from airflow_bridge.waits import missing, shortened
 #: Airflow fire it skips where it is not set: there Dagster's own daemon asks.
 TICK_VARIABLE = "AIRFLOW_BRIDGE_TICK"
 
-#: Of the keys of partitions, in a message.
-_SHOWN = 5
-
 _NONE_ENDED = "No partition ends before this time."
 
 _PARTITION_TAGS = (
@@ -262,13 +259,9 @@ def _extent(partitions: dg.PartitionsDefinition[Any]) -> str:
     if first is None:
         return "there is none yet"
     in_time = isinstance(partitions, TimeWindowPartitionsDefinition)
-    return f"there are {first} to {last}" if in_time else f"there are {_some(partitions)}"
-
-
-def _some(partitions: dg.PartitionsDefinition[Any]) -> str:
-    """The first keys, as many as are read at a look."""
-    keys = partitions.get_partition_keys()
-    return ", ".join(keys[:_SHOWN]) + (f" … ({len(keys)})" if len(keys) > _SHOWN else "")
+    if in_time:
+        return f"there are {first} to {last}"
+    return f"there are {shortened(partitions.get_partition_keys())}"
 
 
 def _zone(job: dg.JobDefinition) -> str:
@@ -290,9 +283,7 @@ def _without_schedule(
             f"{job.name} has no schedule, and its partitions are no time, so none is the newest; "
             f'name one: {{"partition": "…"}}; {_extent(partitions)}.'
         )
-    return _requests(
-        job, _newest(partitions, moment), tick, params, "No partition ends before this."
-    )
+    return _requests(job, _newest(partitions, moment), tick, params, _NONE_ENDED)
 
 
 def _request(job: dg.JobDefinition, asked: dg.RunRequest) -> Request:

@@ -36,15 +36,12 @@ def lacking(
     tick = datetime.fromisoformat(meaning.tick) if meaning.tick else None
     since = tick if asker.automation is not None and asker.automation.cron else None
     with partition_loading_context(effective_dt=tick, dynamic_partitions_store=instance):
-        asked = set(_asked(graph, asker.job, own, meaning))
+        asked = set(_asked(graph, own, meaning))
         return missing(graph, instance, asked, own, since, whole=False)
 
 
 def _asked(
-    graph: AssetGraph,
-    job: dg.JobDefinition,
-    own: AbstractSet[dg.AssetKey],
-    meaning: Meaning,
+    graph: AssetGraph, own: AbstractSet[dg.AssetKey], meaning: Meaning
 ) -> Iterator[tuple[dg.AssetKey, str | None]]:
     for request in meaning.requests:
         for key in own:

@@ -125,7 +125,6 @@ def _modules(version: str, connections: Mapping[str, Connection]) -> dict[str, t
         "airflow.hooks": {},
         "airflow.hooks.base": {"BaseHook": types.SimpleNamespace(get_connection=get_connection)},
         "airflow.models": {},
-        "airflow.models.baseoperator": {"BaseOperator": BaseOperator},
         "airflow.models.dag": {"DAG": Dag},
         "airflow.models.param": {"Param": dict},
         "airflow.utils": {},
