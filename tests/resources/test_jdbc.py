@@ -8,7 +8,6 @@ a real PostgreSQL through its JDBC driver (`test_jdbc_postgres.py`), Java's life
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -39,9 +38,11 @@ pytestmark = pytest.mark.server
 ROUTES = {"arrow": "JDBC, Arrow", "rows": "JDBC, JayDeBeApi rows"}
 
 
-@pytest.fixture(autouse=True)
-def _password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIBERO_WORD", WORD)
+@pytest.fixture(scope="module", autouse=True)
+def _password() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TIBERO_WORD", WORD)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -417,7 +418,6 @@ def twins(server: H2Server) -> Iterator[tuple[JdbcTables, duckdb.DuckDBPyConnect
         "flag boolean)"
     )
     db.execute(fill)
-    os.environ["TIBERO_WORD"] = WORD
     with connect("tibero", server.connection("lake")) as opened:
         yield opened, db
 
