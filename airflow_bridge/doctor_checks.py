@@ -272,7 +272,10 @@ def _drift(file: DagFile, folder: Path, seconds: float) -> Check:
     words, command = shlex.split(file.remake), file.command()
     asked = words[words.index("export") :] if "export" in words else ["export"]
     own = ["--to", str(folder), "--command", shlex.join(command)]
-    done = called([*command, *asked, *own, "--check", "--json"], seconds)
+    try:
+        done = called([*command, *asked, *own, "--check", "--json"], seconds)
+    except AirflowError as error:
+        return Check("graph", file.location, "failed", error.found, error.cure)
     try:
         changes = json.loads(done.stdout)["changes"]
     except (ValueError, KeyError, TypeError):

@@ -306,6 +306,18 @@ def test_files_that_differ_from_the_graph(
     assert one.cure
 
 
+def test_a_comparison_that_hangs_is_told_of_its_graph(asked: Asked, command: Path) -> None:
+    """Of two commands the second is asked all the same."""
+    command.write_text(command.read_text().replace("export) ", "export) exec sleep 600; "))
+    once = asked.folder / "once.py"
+    once.write_text(once.read_text().replace(f"'{command}'", "/z/other"))
+    checks = examine(replace(asked, seconds=4.0))
+    graph = found(checks, "graph", "foreign")
+    assert (graph.result, graph.found) == ("failed", f"{command} did not end within 4 s.")
+    assert "--timeout" in graph.cure
+    assert found(checks, "command", "/z/other").found.startswith("/z/other cannot be run")
+
+
 @pytest.mark.parametrize(
     ("yaml", "name", "told"),
     [
