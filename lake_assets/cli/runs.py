@@ -6,7 +6,7 @@ it. Not here: tables on a screen (`console.py`), and starting runs (`run.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -50,10 +50,17 @@ def by(tags: Mapping[str, str]) -> str:
 def of_asset(instance: dg.DagsterInstance, key: str, limit: int) -> list[dict[str, Any]]:
     """The newest materialisation of each partition of an asset, in the order of partitions."""
     asset = dg.AssetKey.from_user_string(key)
-    newest: dict[str, dg.EventLogRecord] = {}
-    for record in _materialisations(instance, asset):
-        newest.setdefault(record.partition_key or "", record)
-    chosen = sorted(newest.items())[-limit:]
+    newest = instance.get_latest_storage_id_by_partition(
+        asset, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    wanted: dg.AssetKey | dg.AssetRecordsFilter = asset  # one without partitions
+    if newest:
+        ids = [newest[partition] for partition in sorted(newest)[-limit:]]
+        wanted, limit = dg.AssetRecordsFilter(asset, storage_ids=ids), len(ids)
+    else:
+        limit = 1
+    records = instance.fetch_materializations(wanted, limit=limit).records
+    chosen = sorted((record.partition_key or "", record) for record in records)
     if not chosen:
         return []
     runs = {
@@ -68,19 +75,6 @@ def of_asset(instance: dg.DagsterInstance, key: str, limit: int) -> list[dict[st
 def newest_runs(instance: dg.DagsterInstance, limit: int) -> list[dict[str, Any]]:
     """The newest runs, the last one first."""
     return [_run(record) for record in instance.get_run_records(limit=limit)]
-
-
-def _materialisations(
-    instance: dg.DagsterInstance, asset: dg.AssetKey
-) -> Iterator[dg.EventLogRecord]:
-    """The newest first."""
-    cursor = None
-    while True:
-        page = instance.fetch_materializations(asset, limit=1000, cursor=cursor)
-        yield from page.records
-        if not page.has_more:
-            return
-        cursor = page.cursor
 
 
 def _made(

@@ -97,6 +97,13 @@ def test_a_week_of_both_is_one_row_of_partitions(instance: dg.DagsterInstance) -
     assert shown.output.count("Airflow daily") == 2
 
 
+def test_an_asset_without_partitions_is_one_row(instance: dg.DagsterInstance) -> None:
+    for _ in range(2):
+        instance.report_runless_asset_event(dg.AssetMaterialization("whole"))
+    (row,) = of_asset(instance, "whole", 50)
+    assert (row["partition"], row["by"]) == ("", "a run that was deleted")
+
+
 def test_nothing_yet(instance: dg.DagsterInstance) -> None:
     assert CliRunner().invoke(cli, ["list", "--runs"]).output == "There is no run yet.\n"
     found = CliRunner().invoke(cli, ["list", "--runs", "--of", "raw/customer"])
