@@ -154,6 +154,10 @@ def tell(context, what="failed"):
             logging.getLogger("airflow.task").warning(line, name, type(error).__name__)
 
 
+def short(text):  # a room refuses long ones (Webex: 7,439 bytes), as of a thousand partitions
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
 def facts_of(context, what):
     ti = context["ti"]
     try:
@@ -165,9 +169,9 @@ def facts_of(context, what):
     # Before 2.10 it counts one too many once a task has ended.
     facts["try_number"] = ti.try_number if AF >= (2, 10) else ti.prev_attempted_tries
     facts["time"] = pendulum.now(PIPELINE["timezone"]).strftime("%Y-%m-%d %H:%M %Z")
-    words = ["partition " + partition] * bool(partition)
+    words = ["partition " + short(partition)] * bool(partition)
     words += ["task {task_id}, try {try_number}".format(**facts)] * what.startswith("failed")
-    head = "{dag_id} ({title}) {what}".format(**facts)
+    head = "%s (%s) %s" % (ti.dag_id, short(PIPELINE["title"]), what)
     facts["text"] = "\n".join([head, ", ".join(words + [facts["time"]]), facts["log_url"]])
     return facts
 

@@ -464,6 +464,23 @@ def test_three_hundred_tasks_that_fail(
         assert tasks == [f"t{number:03}" for number in range(300)]
 
 
+def test_of_a_thousand_partitions_a_room_is_told_the_first(text: str, receiver: Receiver) -> None:
+    """Webex refuses a text above 7,439 bytes, and what is refused would be tried for a day."""
+    many = ", ".join(f"서울 {number}공장" for number in range(1000))
+    with stand_in(connections={"team_room": Connection("webhook", receiver.url)}):
+        found = load(text)
+        found["PIPELINE"]["title"] = "긴 설명 " * 1000
+        found["tell"]({"ti": TaskInstance(xcom_pull=lambda task_ids: {"partition": many})})
+    told = receiver.received[0][2]
+    assert len(told["text"].encode()) < 7439
+    head, words, url = told["text"].splitlines()
+    assert head.endswith("…) failed")
+    assert words.startswith("partition 서울 0공장, 서울 1공장, ")
+    assert words.endswith("…, task raw__order.lines, try 2, 2025-07-02 06:05 KST")
+    assert url == "http://airflow/log?x=1"
+    assert told["partition"] == many
+
+
 def test_a_task_without_a_partition_is_told_too(text: str, receiver: Receiver) -> None:
     """The task `tick` itself failed: there is nothing to pull."""
     with stand_in(connections={"team_room": Connection("slack", receiver.url)}):
