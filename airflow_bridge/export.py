@@ -228,9 +228,13 @@ def _ours(location: Location, wish: Wish) -> Iterator[Path]:
     for path in sorted(wish.folder.glob("*.py")):
         with path.open(encoding="utf-8", errors="replace") as file:
             mark = HEADER.match(file.readline())
-        ours = (location.module, location.name, wish.prefix or None)
-        if mark and mark.group("module", "location", "prefix") == ours:
+        if mark and _is_ours(mark, location, wish):
             yield path
+
+
+def _is_ours(mark: re.Match[str], location: Location, wish: Wish) -> bool:
+    ours = (location.module, location.name, wish.prefix or None)
+    return mark.group("module", "location", "prefix") == ours
 
 
 def show(done: Exported, wish: Wish, as_json: bool) -> str:
@@ -263,10 +267,13 @@ def _changes(
             yield Change(name, "new")
             continue
         found = path.read_text(encoding="utf-8", errors="replace")
-        if not HEADER.match(found):
+        mark = HEADER.match(found)
+        if not mark or not _is_ours(mark, location, wish):
+            line = found.partition(". Generated")[0].lstrip("# ")
+            whose = f"is of another export ({line})" if mark else "was not written by an export"
             raise UsageError(
-                f"{path} was not written by an export and has the name of a DAG file. Move it, or "
-                "export into another folder."
+                f"{path} {whose} and has the name of a DAG file. Move it, or export into another "
+                "folder."
             )
         if found != text:
             yield Change(name, "changed", differences(found, text), gone_tasks(found, text))

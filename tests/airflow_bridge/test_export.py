@@ -168,6 +168,18 @@ def test_a_file_of_someone_else_is_never_overwritten(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["daily.py"]
 
 
+def test_a_file_of_another_location_is_never_overwritten(tmp_path: Path) -> None:
+    """Nor one of another prefix: else the DAG of that export would be gone without a word."""
+    export(FOREIGN, wish(tmp_path, prefix="new_"))
+    kept = {path: path.read_text() for path in tmp_path.iterdir()}
+    another = Location(FOREIGN.module, FOREIGN.attribute, "another")
+    told = r"new_by_hand.py is of another export \(airflow-bridge \S+: .*, location foreign, prefix"
+    for write in (True, False):
+        with pytest.raises(UsageError, match=told):
+            export(another, wish(tmp_path, prefix="new_", write=write))
+    assert {path: path.read_text() for path in tmp_path.iterdir()} == kept
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="Name a folder with --to"):
