@@ -42,7 +42,7 @@ COMMAND = "/opt/lake/bin/lake airflow"
 def airflow_command() -> None:
     """The graph as DAG files for Airflow 2.2 to 3.x, what their tasks call, and looking after them.
 
-    All take --env; export and graph take --json, and what run prints last is JSON always.
+    All but tell take --env; export and graph take --json, and what run prints last is JSON always.
 
     \b
     Examples:
