@@ -234,7 +234,10 @@ def _token(url: str, user: str, password: str) -> str:
             f"{url}/auth/token gives the user {user} no token ({answer.status_code}): check user "
             "and password."
         )
-    return str(_document(answer)["access_token"])
+    token = _document(answer).get("access_token")
+    if not token:
+        raise ApiError(f"{url}/auth/token answers without a token: check the address.")
+    return str(token)
 
 
 def _plain() -> requests.Session:

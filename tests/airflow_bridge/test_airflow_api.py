@@ -305,6 +305,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {**of("3.3.2"), "/auth/token": ECHO},
         "U/auth/token gives the user reader no token (422): check user and password.",
     ),
+    "something else at the address of tokens": (
+        {**of("3.3.2"), "/auth/token": (200, {}, {"status": "ok"})},
+        "U/auth/token answers without a token: check the address.",
+    ),
     "refused": (
         of("2.11.2", **{FAILED: (403, {}, {"title": "Forbidden"})}),
         "U/api/v1/dags/~/dagRuns/~/taskInstances refuses the user (403): check user and password; "
