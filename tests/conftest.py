@@ -37,6 +37,21 @@ def absent(what: str, why: object) -> None:
     pytest.skip(f"{what}: {why}")
 
 
+@pytest.fixture(autouse=True)
+def _same_lake() -> Iterator[None]:
+    """A command that is called in this process sets variables (`--env`) for one test alone."""
+    before = _lake_variables()
+    yield
+    for name in _lake_variables().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _lake_variables() -> dict[str, str]:
+    ours = ("LAKE_", "DAGSTER_HOME")
+    return {name: text for name, text in os.environ.items() if name.startswith(ours)}
+
+
 def _started(what: str, server: AbstractContextManager[Server]) -> Iterator[Server]:
     """What a server's fixture yields from: `NoServer` of its start, and only of that, is a skip."""
     with ExitStack() as stack:
