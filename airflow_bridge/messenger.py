@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,8 +33,15 @@ KEPT = "kept"
 #: Seconds. A room that stays away is asked less and less; a message that old helps nobody.
 FIRST_PAUSE, LONGEST_PAUSE, OLDEST = 1.0, 300.0, 24 * 3600.0
 
-#: Of a grouped message: the room has a longest text too (Webex 7,439 bytes), and people read less.
-_LINES = 40
+#: Of a grouped message: lines below each first line; all lines, as people read no more; and bytes,
+#: as rooms refuse longer ones (Webex: above 7,439).
+_DETAILS, _LINES, _BYTES = 5, 60, 7000
+
+#: Answers to this message, not to whoever sends it: a later one may be taken.
+_REFUSED = (400, 413, 422)
+
+#: Instead of seconds.
+_MESSAGE_REFUSED, _SENDER_REFUSED = -1.0, -2.0
 
 GROUP_VARIABLE, FOLDER_VARIABLE = "AIRFLOW_BRIDGE_GROUP", "AIRFLOW_BRIDGE_UNSENT"
 
@@ -67,13 +75,14 @@ def folder_of(connection: str) -> Path:
 def main(connection: str) -> int:
     """Keep the message of standard input, say so, and see it on its way. Nobody waits for the end.
 
-    The input is JSON: `url`, `headers` and `body`, whose `text` is what people read. What could
-    never be sent is not kept, as nobody reads an error after that: UsageError, and the task that
-    asked is left to send it, and to say in its log why it cannot.
+    The input is JSON: `url`, `headers`, `body`, whose `text` is what people read, and `group`, the
+    seconds of this room (null: those of the worker). What could never be sent is not kept, as
+    nobody reads an error after that: UsageError, and the task that asked is left to send it, and to
+    say in its log why it cannot.
     """
     asked = json.load(sys.stdin)
     folder = folder_of(connection)
-    room = Room(asked["url"], asked["headers"], _group())
+    room = Room(asked["url"], asked["headers"], _group(connection, asked.get("group")))
     try:
         _request(room, {})
     except (AttributeError, TypeError, ValueError):  # its text has the address
@@ -84,12 +93,15 @@ def main(connection: str) -> int:
     return 0
 
 
-def _group() -> float:
-    text = os.environ.get(GROUP_VARIABLE) or "0"
+def _group(connection: str, own: Any) -> float:
+    """Seconds; of the connection itself, else of all on this worker."""
+    where, told = f"group of the connection {connection}", own
+    if own is None:
+        where, told = GROUP_VARIABLE, os.environ.get(GROUP_VARIABLE) or "0"
     try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{GROUP_VARIABLE} is {text!r}; give seconds, such as 60.") from None
+        return float(told)
+    except (TypeError, ValueError):
+        raise UsageError(f"{where} is {told!r}; give seconds, such as 60.") from None
 
 
 def keep(folder: Path, body: Mapping[str, Any], now: float | None = None) -> None:
@@ -106,8 +118,9 @@ def deliver(folder: Path, room: Room, clock: Clock | None = None) -> None:
     """Send what there is, the oldest first, until nothing is left.
 
     One process a connection does; others leave their message to it. A room that answers 429, 5xx or
-    not at all is asked again, as it says or with growing pauses. One that refuses (another 4xx)
-    gets no more for now; what is left goes with the next message.
+    not at all is asked again, as it says or with growing pauses. One that refuses whoever sends
+    (401, 403, 404) gets no more for now; what is left goes with the next message. A message that it
+    refuses (400, 413, 422) is put aside for a day, as `.….refused`.
     """
     clock = clock or Clock()
     while unsent(folder):
@@ -148,7 +161,10 @@ def _empty(folder: Path, room: Room, clock: Clock) -> bool:
             for one in chosen:
                 one.unlink(missing_ok=True)
             pause = FIRST_PAUSE
-        elif answer < 0:
+        elif answer == _MESSAGE_REFUSED:
+            for one in chosen:
+                one.rename(one.with_name(f".{one.stem}.refused"))
+        elif answer == _SENDER_REFUSED:
             return False
         else:
             clock.sleep(answer or pause)
@@ -159,7 +175,7 @@ def _empty(folder: Path, room: Room, clock: Clock) -> bool:
 def _young(folder: Path, now: float) -> list[Path]:
     """Those that are worth sending; older ones are thrown away."""
     every = unsent(folder)
-    for one in [*every, *folder.glob(".[0-9]*.json")]:  # halves too, of processes that were killed
+    for one in [*every, *folder.glob(".[0-9]*")]:  # refused ones, halves of killed processes
         if now - _moment(one) > OLDEST:
             one.unlink(missing_ok=True)
     return [one for one in every if now - _moment(one) <= OLDEST]
@@ -170,28 +186,41 @@ def _moment(message: Path) -> float:
 
 
 def _body(bodies: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One message of several: the first line of each; a webhook of one's own gets all of each."""
+    """One message of several; a webhook of one's own gets all of each."""
     if len(bodies) == 1:
         return dict(bodies[0])
-    heads = [str(body["text"]).partition("\n")[0] for body in bodies]
-    counted = {head: heads.count(head) for head in heads}
-    lines = [head if n == 1 else f"{head} (×{n})" for head, n in counted.items()]
-    more = [f"… and {len(lines) - _LINES} more"] * (len(lines) > _LINES)
-    text = "\n".join([f"{len(bodies)} messages:", *lines[:_LINES], *more])
+    text = _together([str(body["text"]) for body in bodies])
     if "dag_id" in bodies[0]:
         return {"what": "several", "text": text, "messages": list(bodies)}
     return {**bodies[0], "text": text}
 
 
+def _together(texts: Sequence[str]) -> str:
+    """The first line of each, equal ones once, and below it the second lines of a few."""
+    below: dict[str, list[str]] = {}
+    for text in texts:
+        head, _, rest = text.partition("\n")
+        below.setdefault(head, []).append(rest.partition("\n")[0])
+    lines = []
+    for head, details in below.items():
+        lines.append(head if len(details) == 1 else f"{head} (×{len(details)})")
+        lines += [f"  {one}" for one in details[:_DETAILS] if one]
+        lines += [f"  … and {len(details) - _DETAILS} more"] * (len(details) > _DETAILS)
+    ends = accumulate(len(line.encode()) + 1 for line in lines[:_LINES])
+    fit = sum(end <= _BYTES for end in ends)
+    more = [f"… and {len(lines) - fit} more lines"] * (fit < len(lines))
+    return "\n".join([f"{len(texts)} messages:", *lines[:fit], *more])
+
+
 def _post(room: Room, body: Mapping[str, Any]) -> float | None:
-    """None: it is sent. Else the seconds that the room wants (0: it does not say); -1: refused."""
+    """None: it is sent. Else the seconds that the room wants (0: it does not say), or refused."""
     try:
         urllib.request.urlopen(_request(room, body), timeout=30).close()  # noqa: S310
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 429 or error.code >= 500:
             return _asked_pause(error.headers.get("Retry-After"))
-        return -1.0
+        return _MESSAGE_REFUSED if error.code in _REFUSED else _SENDER_REFUSED
     except (OSError, ValueError, HTTPException):
         return 0.0
     return None

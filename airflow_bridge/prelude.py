@@ -148,7 +148,9 @@ def tell(context, what="failed"):
     """Tell each connection of the pipeline, else of AIRFLOW_BRIDGE_MESSAGES; never fails a task."""
     for name in PIPELINE["messages"] or os.environ.get("AIRFLOW_BRIDGE_MESSAGES", "").split():
         try:
-            send(name, *message(BaseHook.get_connection(name), facts_of(context, what)))
+            connection = BaseHook.get_connection(name)
+            url, headers, body = message(connection, facts_of(context, what))
+            send(name, url, headers, body, connection.extra_dejson.get("group"))
         except Exception as error:  # its text may hold an address with a token
             line = "The connection %s could not be told: %s"
             logging.getLogger("airflow.task").warning(line, name, type(error).__name__)
@@ -190,14 +192,15 @@ def message(connection, facts):
     return url, headers, body
 
 
-def send(name, url, headers, body):
+def send(name, url, headers, body, group):
     """By the command, which goes on trying after the task; without one here, once and at once."""
     words = shlex.split(PIPELINE["command"].rpartition(" run --module ")[0])  # may be `uv run …`
     words += ["tell", "--connection", name]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     try:
         process = subprocess.Popen(words, start_new_session=True, **pipes)
-        process.stdin.write(json.dumps({"url": url, "headers": headers, "body": body}).encode())
+        asked = {"url": url, "headers": headers, "body": body, "group": group}
+        process.stdin.write(json.dumps(asked).encode())
         process.stdin.close()
         if process.stdout.readline() == b"kept\n":
             return

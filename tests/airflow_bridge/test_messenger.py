@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -22,20 +23,21 @@ from airflow_bridge.__main__ import main
 from airflow_bridge.messenger import Clock, Room, deliver, folder_of, keep, unsent
 from tests.airflow_bridge.conftest import ROOT
 
-TOKEN = "room-token-9af3"
+TOKEN, AWAY = "room-token-9af3", "http://127.0.0.1:9/"
 
 #: An answer: its status, and `Retry-After`.
 Answer = tuple[int, str | None]
 
 
 class Rooms(ThreadingHTTPServer):
-    """A stand-in for a room: what it was sent, and answers in order, then 200."""
+    """A stand-in for a room: what it was sent, and when; answers in order, then 200."""
 
     daemon_threads = True
 
-    def __init__(self, answers: Sequence[Answer] = ()) -> None:
+    def __init__(self, answers: Sequence[Answer] = (), port: int = 0) -> None:
         self.received: list[dict[str, Any]] = []
         self.tokens: list[str | None] = []
+        self.answered: list[tuple[float, int]] = []
         left = list(answers)
         rooms = self
 
@@ -43,6 +45,7 @@ class Rooms(ThreadingHTTPServer):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status, after = left.pop(0) if left else (200, None)
+                rooms.answered.append((monotonic(), status))
                 if status == 200:
                     rooms.received.append(json.loads(body))
                     rooms.tokens.append(self.headers["Authorization"])
@@ -53,7 +56,7 @@ class Rooms(ThreadingHTTPServer):
 
             def log_message(self, format: str, *args: Any) -> None: ...
 
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -159,6 +162,23 @@ def test_what_a_room_refuses_is_kept_for_the_next_time(
     assert len(room.texts) == 2
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_message_that_is_refused_holds_up_no_other(
+    rooms: Callable[..., Rooms], tmp_path: Path, status: int
+) -> None:
+    room, time = rooms((status, None)), Time()
+    for number in (1, 2):
+        keep(tmp_path, body(number), time.now + number)
+    deliver(tmp_path, Room(room.url, {}), time.clock)
+    assert (room.texts, unsent(tmp_path)) == ([body(2)["text"]], [])
+    (aside,) = tmp_path.glob(".*.refused")
+    assert json.loads(aside.read_text()) == body(1)
+    time.now += 90_000
+    keep(tmp_path, body(3), time.now)
+    deliver(tmp_path, Room(room.url, {}), time.clock)
+    assert list(tmp_path.glob(".*.refused")) == []
+
+
 def test_a_message_of_yesterday_helps_nobody(rooms: Callable[..., Rooms], tmp_path: Path) -> None:
     room, time = rooms(), Time()
     for ago in (90_000, 80_000):  # whose processes were killed before they were whole
@@ -198,11 +218,13 @@ def test_a_room_that_answers_no_http_is_asked_again(
 
 
 @pytest.mark.parametrize(
-    ("url", "group", "said"),
+    ("url", "group", "own", "said"),
     [
-        (f"no url {TOKEN}", "", "The connection room has no URL to send to."),
-        (None, "", "The connection room has no URL to send to."),
-        ("http://127.0.0.1:9/", "60s", "AIRFLOW_BRIDGE_GROUP is '60s'; give seconds, such as 60."),
+        (f"no url {TOKEN}", "", None, "The connection room has no URL to send to."),
+        (None, "", None, "The connection room has no URL to send to."),
+        (AWAY, "60s", None, "AIRFLOW_BRIDGE_GROUP is '60s'; give seconds, such as 60."),
+        (AWAY, "60", "1m", "group of the connection room is '1m'; give seconds, such as 60."),
+        (AWAY, "60", [], "group of the connection room is []; give seconds, such as 60."),
     ],
 )
 def test_what_can_never_be_sent_is_left_to_the_task(
@@ -211,12 +233,13 @@ def test_what_can_never_be_sent_is_left_to_the_task(
     capsys: pytest.CaptureFixture[str],
     url: str | None,
     group: str,
+    own: Any,
     said: str,
 ) -> None:
     """Once a message is kept nobody reads an error; the task that sends it itself logs one."""
     monkeypatch.setenv("AIRFLOW_BRIDGE_UNSENT", str(tmp_path))
     monkeypatch.setenv("AIRFLOW_BRIDGE_GROUP", group)
-    asked = json.dumps({"url": url, "headers": {}, "body": body(1)})
+    asked = json.dumps({"url": url, "headers": {}, "body": body(1), "group": own})
     monkeypatch.setattr("sys.stdin", io.StringIO(asked))
     assert main(["tell", "--connection", "room"]) == 2
     assert capsys.readouterr() == ("", f"{said}\n")
@@ -232,9 +255,26 @@ def test_three_hundred_are_one_where_that_is_wanted(
     deliver(tmp_path, Room(room.url, {}, group=60.0), time.clock)
     (text,) = room.texts
     lines = text.splitlines()
-    assert lines[:2] == ["300 messages:", "dag_0 (매출) failed (×6)"]
-    assert (len(lines), lines[-1]) == (42, "… and 10 more")
+    assert lines[:8] == [
+        "300 messages:",
+        "dag_0 (매출) failed (×6)",
+        *["  task t, try 1"] * 5,
+        "  … and 1 more",
+    ]
+    assert (len(lines), lines[-1]) == (62, "… and 290 more lines")
     assert unsent(tmp_path) == []
+
+
+def test_a_grouped_message_is_short_enough_for_its_room(
+    rooms: Callable[..., Rooms], tmp_path: Path
+) -> None:
+    room, time = rooms(), Time()
+    for number in range(50):
+        keep(tmp_path, {"text": f"{number} {'매출' * 100}\nwhy"}, time.now + number)
+    deliver(tmp_path, Room(room.url, {}, group=60.0), time.clock)
+    (text,) = room.texts
+    assert 6400 < len(text.encode()) < 7100
+    assert text.splitlines()[-1] == "… and 78 more lines"
 
 
 def test_a_webhook_gets_all_of_each(rooms: Callable[..., Rooms], tmp_path: Path) -> None:
