@@ -25,7 +25,7 @@ from airflow_bridge.location import Location, create_run, partition_tags
 from airflow_bridge.meaning import Meaning, Request
 from airflow_bridge.metadata import PREFIX
 from airflow_bridge.record import Dag, Graph, Task
-from airflow_bridge.runs import chunks, config_of, cut
+from airflow_bridge.runs import chunks, config_of, cut, origin_tags
 from airflow_bridge.stop import PROCESS_TAG
 from airflow_bridge.tasks import OWN_TASKS
 
@@ -228,14 +228,14 @@ def _record(instance: dg.DagsterInstance, location: Location, lost: Lost) -> Ite
     repository = location.load()
     keys = {dg.AssetKey.from_user_string(asset) for asset in lost.assets}
     job = cut(repository, lost.job, keys)
-    tags = {
-        f"{PREFIX}dag_id": one.dag_id,
-        f"{PREFIX}run_id": one.run_id,
-        f"{PREFIX}task_id": one.task_id,
-        f"{PREFIX}try_number": str(one.number),
-        f"{PREFIX}log_url": one.log_url,
-        LOST_TAG: "true",
+    origin = {
+        "dag_id": one.dag_id,
+        "run_id": one.run_id,
+        "task_id": one.task_id,
+        "try_number": str(one.number),
+        "log_url": one.log_url,
     }
+    tags = {**origin_tags(origin), LOST_TAG: "true"}
     why = _why(lost)
     meaning = lost.meaning or Meaning("", [Request("", "", job.run_config or {})], {})
     for asked in meaning.requests:

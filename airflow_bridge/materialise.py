@@ -35,8 +35,7 @@ from airflow_bridge.errors import FAILED, NOT_YET, PERMANENT
 from airflow_bridge.location import LoadedJob, Location, create_run, one_op, partition_tags
 from airflow_bridge.locks import claimed
 from airflow_bridge.meaning import Meaning, Request
-from airflow_bridge.metadata import PREFIX
-from airflow_bridge.runs import chunks, config_of, cut, partition_keys
+from airflow_bridge.runs import chunks, config_of, cut, origin_tags, partition_keys
 from airflow_bridge.stop import Stop, process_tag, stoppable
 from airflow_bridge.tries import made_before
 
@@ -116,7 +115,7 @@ def materialise(
     result = Result(meaning.shown)
     for key in keys & made.keys():
         say(f"{key.to_user_string()}: {len(made[key])} are there from an earlier try")
-    tags = {**process_tag(), **{PREFIX + name: text for name, text in origin.items() if text}}
+    tags = {**process_tag(), **origin_tags(origin)}
     with stoppable(instance) as stop:
         for request in meaning.requests:
             if request.assets is not None and not set(assets) & set(request.assets):

@@ -1,7 +1,7 @@
 """Which runs of Dagster carry out a request: of which assets, partitions and config each is.
 
-Here: a job cut to the assets of a task, a request cut into chunks, and the config of one. Not here:
-carrying them out (`materialise.py`).
+Here: a job cut to the assets of a task, a request cut into chunks, config and tags of one. Not
+here: carrying them out (`materialise.py`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 import dagster as dg
+from dagster._core.storage.tags import USER_TAG
 
 from airflow_bridge.errors import UsageError
 from airflow_bridge.meaning import Request
-from airflow_bridge.metadata import read_hints
+from airflow_bridge.metadata import PREFIX, read_hints
 
 #: Asset → its partitions; None where it has none.
 Made: TypeAlias = Mapping[dg.AssetKey, Collection[str | None]]
@@ -44,6 +45,16 @@ def partition_keys(job: dg.JobDefinition, first: str, last: str) -> list[str]:
         return [first]
     asked = dg.PartitionKeyRange(first, last)
     return list(job.partitions_def.get_partition_keys_in_range(asked))
+
+
+def origin_tags(origin: Mapping[str, str]) -> dict[str, str]:
+    """Which task of Airflow's a run is of; Dagster's UI shows the DAG as who created it.
+
+    >>> origin_tags({"dag_id": "sales", "task_id": "raw", "user": ""})
+    {'airflow/dag_id': 'sales', 'airflow/task_id': 'raw', 'user': 'Airflow sales'}
+    """
+    tags = {PREFIX + name: text for name, text in origin.items() if text}
+    return {**tags, USER_TAG: f"Airflow {origin['dag_id']}"} if origin.get("dag_id") else tags
 
 
 @dataclass(frozen=True)

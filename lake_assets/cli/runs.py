@@ -16,6 +16,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     BACKFILL_ID_TAG,
+    PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
     SCHEDULE_NAME_TAG,
     SENSOR_NAME_TAG,
@@ -35,7 +36,12 @@ def by(tags: Mapping[str, str]) -> str:
 
     >>> by({"airflow/dag_id": "sales", "airflow/run_id": "r1", "airflow/try_number": "2"})
     'Airflow sales, r1, try 2'
+    >>> by({"dagster/parent_run_id": "x", "dagster/schedule_name": "daily"})
+    'executed again; first: schedule daily'
     """
+    if PARENT_RUN_ID_TAG in tags:  # it has its parent's other tags
+        rest = {name: text for name, text in tags.items() if name != PARENT_RUN_ID_TAG}
+        return f"executed again; first: {by(rest)}"
     if "airflow/dag_id" in tags:
         told = [f"Airflow {tags['airflow/dag_id']}", tags.get("airflow/run_id", "")]
         told += [f"try {number}"] if (number := tags.get("airflow/try_number", "1")) != "1" else []

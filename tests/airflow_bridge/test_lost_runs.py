@@ -126,6 +126,7 @@ def test_a_task_that_never_reached_dagster_is_a_failed_run_of_its_partition(
         "airflow/try_number": "1",
         "airflow/log_url": "http://airflow:8080/log",
         "airflow/lost": "true",
+        "user": "Airflow daily",
         "hour": "07:10 KST",
         "team": "sales",
     }

@@ -122,6 +122,10 @@ def test_nothing_yet(instance: dg.DagsterInstance) -> None:
         ({"run/process": "host:1"}, "lake run"),
         ({}, "by hand in Dagster"),
         (
+            {"dagster/parent_run_id": "a", "airflow/dag_id": "d", "airflow/run_id": "r"},
+            "executed again; first: Airflow d, r",
+        ),
+        (
             {"airflow/dag_id": "d", "airflow/run_id": "r", "airflow/lost": "true"},
             "Airflow d, r, never reached Dagster",
         ),
