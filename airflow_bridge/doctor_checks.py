@@ -26,6 +26,9 @@ from airflow_bridge.setup import Needs, connection_command, needs
 #: Seconds that another clock may be ahead or behind, before a warning and before a failure.
 CLOCK_WARNING, CLOCK_FAILURE = 5.0, 60.0
 
+#: Seconds after which Airflow takes a silent task for lost, so that its run is ended within 300.
+LOST = 180
+
 #: The first Airflow that files run on, and the first that nobody has tried.
 OLDEST, UNTRIED = (2, 2), (4, 0)
 
@@ -59,8 +62,8 @@ class DagFile:
 
     def command(self) -> tuple[str, ...]:
         """What its tasks call, before what they ask of it."""
-        words = shlex.split((self.pipeline or {})["command"])
-        return tuple(words[: words.index("run")] if "run" in words else words)
+        call: str = (self.pipeline or {})["command"]
+        return tuple(shlex.split(call.rpartition(" run --module ")[0] or call))
 
     def dockers(self) -> list[Mapping[str, Any]]:
         """Where its tasks that run in containers have them."""
@@ -144,6 +147,13 @@ def of_airflow(airflow: Airflow, files: Sequence[DagFile]) -> Iterator[Check]:
         if has < _numbers(least):
             cure = f"upgrade Airflow to {least}, or choose a cron with fewer ticks a day"
             yield Check("airflow", "least", "failed", f"{_names(new)}: from {least}", cure)
+    option, seconds = facts["lost"]
+    found = f"a task of a dead worker is noticed after {seconds} s"
+    if seconds > LOST:
+        cure = f"for the scheduler: [scheduler] {option} = {LOST}, if runs shall end within 5 min"
+        yield Check("airflow", "lost tasks", "warning", found, cure)
+    else:
+        yield Check("airflow", "lost tasks", "ok", found)
     folder = Path(facts["folder"])
     strangers = [one for one in files if not one.path.resolve().is_relative_to(folder.resolve())]
     if strangers and has < (3, 0):

@@ -100,11 +100,15 @@ def files(*paths: str) -> dict[str, Any]:
 
 
 def facts() -> dict[str, Any]:
-    """Its version, and the folder that it reads where it has one."""
+    """Its version, the folder that it reads, and after how many seconds a silent task is lost."""
     import airflow
     from airflow.configuration import conf
 
-    return {"version": airflow.__version__, "folder": conf.get("core", "dags_folder")}
+    three = int(airflow.__version__.partition(".")[0]) >= 3
+    option = "task_instance_heartbeat_timeout" if three else "scheduler_zombie_task_threshold"
+    lost = conf.getint("scheduler", option, fallback=300)
+    folder = conf.get("core", "dags_folder")
+    return {"version": airflow.__version__, "folder": folder, "lost": [option, lost]}
 
 
 def seconds(whole: int, millionths: int) -> float:

@@ -14,9 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+
+def facts(version: str = "2.11.2", folder: str = "/", lost: int = 180) -> dict[str, Any]:
+    """What an Airflow says of itself."""
+    return {"version": version, "folder": folder, "lost": ["the_option", lost]}
+
+
 #: What it answers unless it is told otherwise; `database` has a connection for each name asked.
 ANSWERS: Mapping[str, Any] = {
-    "facts": {"version": "2.11.2", "folder": "/"},
+    "facts": facts(),
     "database": {
         "pools": {"default_pool": {"slots": 128, "description": "Default pool"}},
         "connections": {},

@@ -15,11 +15,11 @@ import pytest
 
 from airflow_bridge.airflow_cli import find_airflow
 from airflow_bridge.doctor import Asked, examine
-from airflow_bridge.doctor_checks import Check, needs_of_files, read_files
+from airflow_bridge.doctor_checks import Check, DagFile, needs_of_files, read_files
 from airflow_bridge.export import Wish, export
 from airflow_bridge.graph import read_graph
 from airflow_bridge.setup import Limits, Needs, needs_of, set_up
-from tests.airflow_bridge.airflow_stand_in import StandIn, make_stand_in
+from tests.airflow_bridge.airflow_stand_in import StandIn, facts, make_stand_in
 from tests.airflow_bridge.conftest import FOREIGN
 from tests.conftest import absent
 from tests.servers.airflow import VERSIONS, install
@@ -88,6 +88,7 @@ def test_all_is_well(asked: Asked, stand_in: StandIn, command: Path) -> None:
         ("files", "version"): ("ok", f"all written by airflow-bridge {HERE}"),
         ("files", "load"): ("ok", "this Airflow loads them all"),
         ("airflow", "version"): ("ok", f"2.11.2, {stand_in.program}"),
+        ("airflow", "lost tasks"): ("ok", "a task of a dead worker is noticed after 180 s"),
         ("pools", "erp"): ("ok", "4 slots"),
         ("connections", "team_room"): ("ok", "slack"),
         ("clocks", "the database of Airflow"): ("ok", "0.3 s behind this host's"),
@@ -114,7 +115,7 @@ def test_all_is_well(asked: Asked, stand_in: StandIn, command: Path) -> None:
     ("answers", "subject", "name", "told", "cure"),
     [
         (
-            {"facts": {"version": "2.1.4", "folder": "/"}},
+            {"facts": facts("2.1.4")},
             *("airflow", "version", "2.1.4, ", "2.2 is the first"),
         ),
         (
@@ -180,7 +181,7 @@ def test_clocks(asked: Asked, stand_in: StandIn, seconds: float, result: str) ->
 
 def test_warnings_and_what_is_not_known(asked: Asked, stand_in: StandIn) -> None:
     stand_in.says(
-        facts={"version": "2.11.2", "folder": "/elsewhere/dags"},
+        facts=facts(folder="/elsewhere/dags", lost=300),
         database={"pools": {"erp": {"slots": 0}}, "connections": {}, "clock": None},
         workers={"executor": "LocalExecutor", "default": "d", "queues": None, "clock": None},
     )
@@ -190,6 +191,11 @@ def test_warnings_and_what_is_not_known(asked: Asked, stand_in: StandIn) -> None
         "warning",
         f"Airflow reads /elsewhere/dags, the files are in {asked.folder}",
     )
+    assert told["airflow", "lost tasks"] == (
+        "warning",
+        "a task of a dead worker is noticed after 300 s",
+    )
+    assert "[scheduler] the_option = 180" in found(checks, "airflow", "lost tasks").cure
     assert told["connections", "team_room"][0] == "failed"
     assert told["pools", "erp"] == ("warning", "0 slots: nothing in it is started")
     assert told["queues", "workers"] == (
@@ -254,11 +260,18 @@ def test_files_of_an_older_exporter_and_by_hand(asked: Asked, command: Path) -> 
     )
 
 
+@pytest.mark.parametrize("words", ["/opt/lake/bin/lake airflow", "uv run --module airflow_bridge"])
+def test_what_tasks_call(words: str) -> None:
+    """Some programs have a word `run` of their own."""
+    file = DagFile(Path("x.py"), HERE, "x", "", {"command": f"{words} run --module x --job y"})
+    assert file.command() == tuple(words.split())
+
+
 def test_a_file_that_wants_a_newer_airflow(asked: Asked, stand_in: StandIn) -> None:
     daily = asked.folder / "daily.py"
     daily.write_text(daily.read_text().replace("PIPELINE = {", 'PIPELINE = {"airflow": "2.11",', 1))
     assert ("airflow", "least") not in table(examine(asked))
-    stand_in.says(facts={"version": "2.9.3", "folder": "/"})
+    stand_in.says(facts=facts("2.9.3"))
     least = found(examine(asked), "airflow", "least")
     assert (least.result, least.found) == ("failed", "daily.py: from 2.11")
 
@@ -439,6 +452,9 @@ def test_a_real_cluster(asked: Asked, cluster: Cluster) -> None:
     assert told["queues", "default"] == ("failed", "no live worker; queues that have one: s21")
     assert told["clocks", "the broker"][0] == "ok"
     assert told["clocks", "the database of Airflow"][0] == "ok"
+    assert told["airflow", "lost tasks"][1] == "a task of a dead worker is noticed after 300 s"
+    option = "task_instance_heartbeat_timeout" if three else "scheduler_zombie_task_threshold"
+    assert option in found(checks, "airflow", "lost tasks").cure
     assert ("airflow", "folder") not in told or three
 
     # What the cures say mends it.
