@@ -54,7 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m airflow_bridge", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_bridge",
+        description="Export a Dagster project as Airflow DAG files whose tasks call this again.",
+        epilog=_EXPORT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     told = f"airflow-bridge {version('airflow-bridge')}"
     parser.add_argument("--version", action="version", version=told)
     verbs = parser.add_subparsers(dest="verb", required=True)

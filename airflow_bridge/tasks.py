@@ -261,6 +261,7 @@ def _record(
         refusals.add(name, "it runs by Docker, and no image is named", cure)
     url = one("docker_url", lambda of: of.docker_url) or DOCKER_URL
     timeouts = given(lambda of: of.timeout)
+    of_dagster = (_priority(op.tags) if op else None) or _priority(job.run_tags)
     return Task(
         task_id=task_id,
         title=title,
@@ -273,7 +274,7 @@ def _record(
         docker_url=url if runner == "docker" else None,
         queue=one("queue", lambda of: of.queue),
         pool=pool or next(iter(pools), None),
-        priority=max(given(lambda of: of.priority), default=_priority(job)),
+        priority=max(given(lambda of: of.priority), default=of_dagster),
         retries=max(
             given(lambda of: of.retries), default=policy.max_retries if policy else RETRIES
         ),
@@ -284,7 +285,7 @@ def _record(
     )
 
 
-def _priority(job: dg.JobDefinition) -> int | None:
-    """The run's priority in Dagster, which may be below zero; Airflow's weights begin at 1."""
-    text = str(job.run_tags.get(PRIORITY_TAG, ""))
+def _priority(tags: Mapping[str, Any]) -> int | None:
+    """The step's or the run's in Dagster, which may be below zero; Airflow's weights begin at 1."""
+    text = str(tags.get(PRIORITY_TAG, ""))
     return int(text) if text.isdigit() and int(text) > 0 else None

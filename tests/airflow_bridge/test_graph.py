@@ -309,6 +309,7 @@ def test_what_a_task_says_of_where_and_how_often() -> None:
         pool="erp",
         retry_policy=dg.RetryPolicy(max_retries=4, delay=7, backoff=dg.Backoff.EXPONENTIAL),
         metadata={"airflow/timeout": 900, "airflow/trigger_rule": "none_failed"},
+        op_tags={"dagster/priority": 7},
     )
     every = dg.define_asset_job(
         "every",
@@ -321,7 +322,8 @@ def test_what_a_task_says_of_where_and_how_often() -> None:
     assert (dag.timeout, dag.max_active_runs, dag.catchup) == (3600, 4, True)
     first, second = dag.tasks
     assert (first.pool, first.retries, first.retry_delay, first.backoff) == ("erp", 4, 7, True)
-    assert (first.timeout, first.trigger_rule, first.priority) == (900, "none_failed", 3)
+    assert (first.timeout, first.trigger_rule, first.priority) == (900, "none_failed", 7)
+    assert second.priority == 3
     assert (second.retries, second.retry_delay, second.backoff) == (9, 1, False)
 
 
