@@ -21,13 +21,10 @@ from urllib.parse import urlsplit
 from airflow_bridge.airflow_cli import Airflow, AirflowError, called, hidden, last_line, reason
 from airflow_bridge.dag_file import HEADER
 from airflow_bridge.drift import read_pipeline
-from airflow_bridge.setup import Needs, connection_command, needs
+from airflow_bridge.setup import LOST, Needs, connection_command, needs
 
 #: Seconds that another clock may be ahead or behind, before a warning and before a failure.
 CLOCK_WARNING, CLOCK_FAILURE = 5.0, 60.0
-
-#: Seconds after which Airflow takes a silent task for lost, so that its run is ended within 300.
-LOST = 180
 
 #: The first Airflow that files run on, and the first that nobody has tried.
 OLDEST, UNTRIED = (2, 2), (4, 0)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 #: Slots of a pool for which Dagster has no limit: a pool protects a source, so one at a time.
 SLOTS = 1
 
+#: Seconds after which Airflow takes a silent task for lost, so that its run is ended within 300.
+LOST = 180
+_LOST = ("SCHEDULER_ZOMBIE_TASK_THRESHOLD", "TASK_INSTANCE_HEARTBEAT_TIMEOUT")
+
 #: Airflow makes it itself.
 DEFAULT_POOL = "default_pool"
 
@@ -186,13 +190,15 @@ def environment(needs: Needs, home: Path | None, more: Sequence[Variable] = ()) 
         mounts = os.environ.get("AIRFLOW_BRIDGE_DOCKER_MOUNTS") or None
         why = "folders that tasks in containers get: FROM:TO, or FROM:TO:ro; several with blanks"
         found.append(Variable("AIRFLOW_BRIDGE_DOCKER_MOUNTS", mounts, why))
-    return found
+    why = "for the scheduler: seconds until a silent task is lost (the first of 2.x, then of 3.x)"
+    return found + [Variable(f"AIRFLOW__SCHEDULER__{name}", str(LOST), why) for name in _LOST]
 
 
 def env_file(variables: Sequence[Variable]) -> str:
     """The text of a file for `docker run --env-file`, or EnvironmentFile of a unit."""
     lines = [
-        "# For every worker, as both command lines need it: airflow, and what its tasks call.",
+        "# For every worker, as both command lines need it: airflow, and what its tasks call. The",
+        "# scheduler takes it too.",
         "# Readable by its owner only (chmod 600). What is set here is filled in; of a secret, or",
         "# of what is not set, only the name.",
     ]

@@ -243,6 +243,8 @@ def test_the_environment_names_secrets_and_has_none(
         ("DAGSTER_HOME", str(tmp_path)),
         ("AIRFLOW_BRIDGE_MESSAGES", "told_webex"),
         ("LAKE_DAGSTER_PASSWORD", None),
+        ("AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD", "180"),
+        ("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "180"),
     ]
     text = env_file(found)
     assert "geheim" not in text
@@ -253,9 +255,11 @@ def test_the_environment_names_secrets_and_has_none(
         f"DAGSTER_HOME={tmp_path}",
         "AIRFLOW_BRIDGE_MESSAGES=told_webex",
         "#LAKE_DAGSTER_PASSWORD=",
+        "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD=180",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=180",
     ]
     containers = environment(Needs((), (), (), (("unix:///d.sock", "image"),)), tmp_path, mine)
-    assert containers[-2] == Variable(
+    assert containers[-4] == Variable(
         "AIRFLOW_BRIDGE_DOCKER_ENV",
         "LAKE_ENV DAGSTER_HOME AIRFLOW_BRIDGE_MESSAGES LAKE_DAGSTER_PASSWORD",
         "what tasks in containers get of the variables of their worker",
