@@ -21,11 +21,11 @@ from dagster._core.execution.api import create_execution_plan
 
 from airflow_bridge.airflow_api import Try
 from airflow_bridge.errors import BridgeError, UsageError
-from airflow_bridge.location import Location, create_run, partition_tags
+from airflow_bridge.location import Location, create_run
 from airflow_bridge.meaning import Meaning, Request
 from airflow_bridge.metadata import PREFIX
 from airflow_bridge.record import Dag, Graph, Task
-from airflow_bridge.runs import chunks, config_of, cut, origin_tags
+from airflow_bridge.runs import chunks, config_of, cut, origin_tags, tags_of
 from airflow_bridge.stop import PROCESS_TAG
 from airflow_bridge.tasks import OWN_TASKS
 
@@ -244,8 +244,7 @@ def _record(instance: dg.DagsterInstance, location: Location, lost: Lost) -> Ite
         for chunk in chunks(repository, job, keys, asked, {}):
             request = Request(chunk.first, chunk.last, asked.config, asked.tags)
             config = config_of(job, request, meaning.params)
-            partitions = partition_tags(job.partitions_def, chunk.first, chunk.last)
-            all_tags = {**job.run_tags, **request.tags, **partitions, **tags}
+            all_tags = tags_of(job, request, tags)
             plan = create_execution_plan(
                 job, config, instance_ref=instance.get_ref(), tags=all_tags
             )

@@ -32,10 +32,10 @@ from dagster._loggers import colored_console_logger
 from dagster_shared.error import SerializableErrorInfo
 
 from airflow_bridge.errors import FAILED, NOT_YET, PERMANENT
-from airflow_bridge.location import LoadedJob, Location, create_run, one_op, partition_tags
+from airflow_bridge.location import LoadedJob, Location, create_run, one_op
 from airflow_bridge.locks import claimed
 from airflow_bridge.meaning import Meaning, Request
-from airflow_bridge.runs import chunks, config_of, cut, origin_tags, partition_keys
+from airflow_bridge.runs import chunks, config_of, cut, origin_tags, partition_keys, tags_of
 from airflow_bridge.stop import Stop, process_tag, stoppable
 from airflow_bridge.tries import made_before
 
@@ -147,8 +147,7 @@ def _run(
     result: Result,
     codes: Codes,
 ) -> None:
-    partitions = partition_tags(job.partitions_def, request.first, request.last)
-    all_tags = {**job.run_tags, **request.tags, **partitions, **tags}
+    all_tags = tags_of(job, request, tags)
     execution = create_execution_plan(job, config, instance_ref=instance.get_ref(), tags=all_tags)
     run = create_run(instance, location, job, keys, execution, all_tags, config)
     stop.run = run

@@ -13,9 +13,10 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 import dagster as dg
-from dagster._core.storage.tags import USER_TAG
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG, USER_TAG
 
 from airflow_bridge.errors import UsageError
+from airflow_bridge.location import partition_tags
 from airflow_bridge.meaning import Request
 from airflow_bridge.metadata import PREFIX, read_hints
 
@@ -55,6 +56,17 @@ def origin_tags(origin: Mapping[str, str]) -> dict[str, str]:
     """
     tags = {PREFIX + name: text for name, text in origin.items() if text}
     return {**tags, USER_TAG: f"Airflow {origin['dag_id']}"} if origin.get("dag_id") else tags
+
+
+def tags_of(job: dg.JobDefinition, request: Request, own: Mapping[str, str]) -> dict[str, str]:
+    """Tags of a run: those of job, request and partitions, and `own`.
+
+    That of the schedule which asked for the request is left out: by it the UI would show Dagster's
+    schedule as who launched the run.
+    """
+    partitions = partition_tags(job.partitions_def, request.first, request.last)
+    found = {**job.run_tags, **request.tags, **partitions, **own}
+    return {name: text for name, text in found.items() if name != SCHEDULE_NAME_TAG}
 
 
 @dataclass(frozen=True)

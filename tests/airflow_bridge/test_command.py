@@ -77,7 +77,7 @@ def test_a_dag_run(command: Command) -> None:
         "dagster/code_location": "foreign",
         "dagster/partition": "2025-03-03",
         "dagster/partition_set": "daily_partition_set",
-        "dagster/schedule_name": "weekdays",
+        "user": "Airflow daily",
         "hour": "07:10 KST",
         "team": "sales",
         "airflow/dag_id": "daily",
