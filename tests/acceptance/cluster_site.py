@@ -72,9 +72,11 @@ def tell(cluster: Cluster, text: str) -> None:
     print(f"\nAirflow {cluster.airflow.version} {text}", file=sys.stderr)
 
 
-def wait(what: str, happened: Callable[[], Any], cluster: Cluster) -> Any:
+def wait(
+    what: str, happened: Callable[[], Any], cluster: Cluster, seconds: float = PATIENCE
+) -> Any:
     """Until it is true; what it then is."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + seconds
     while not (found := happened()):
         assert time.monotonic() < until, f"{what}\n{said(cluster)}"
         time.sleep(0.5)
@@ -146,6 +148,7 @@ def write_instance(folder: Path, storage: Mapping[str, Any]) -> Path:
     core = "dagster._core.run_coordinator"
     config = {
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
         "storage": {"postgres": storage},
         # What the UI launches starts at once; by default a daemon takes it from a queue.
         "run_coordinator": {"module": core, "class": "DefaultRunCoordinator"},

@@ -9,23 +9,30 @@ says (`tests/airflow_bridge`), starting servers (`tests/servers`).
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-import yaml
 from psycopg2 import sql
 
+from tests.acceptance.cluster_lake import (
+    DAG,
+    SECRETS,
+    SEOUL,
+    TASKS,
+    TOKEN,
+    Site,
+    backfill,
+    dag_runs,
+    day,
+    lake_cluster,
+    lake_site,
+)
 from tests.acceptance.cluster_site import (
     VERSIONS,
     dagster_ui,
@@ -33,216 +40,28 @@ from tests.acceptance.cluster_site import (
     made,
     runs_of,
     said,
-    started,
     tell,
     trigger,
     wait,
-    write_instance,
 )
-from tests.acceptance.lake import LAKE
-from tests.airflow_bridge.test_prelude import Receiver
-from tests.servers.celery import QUEUE, Cluster
-from tests.servers.environment import write_pg_environment
+from tests.servers.celery import Cluster
 from tests.servers.postgres import PostgresServer
 from tests.ui.server import REPOSITORY, Ui
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
-
-SEOUL = ZoneInfo("Asia/Seoul")
-NOW = datetime.now(SEOUL)
-#: Twelve hours from now, so that no tick comes while the tests run.
-HOUR = (NOW.hour + 12) % 24
-#: The last tick was yesterday if its hour is still to come; a tick means the day before it.
-LAST_DAY = NOW.date() - timedelta(days=1 if NOW.hour >= 12 else 2)
-
-DAG = "store_sales"
-TASKS = {
-    "raw__sales": "raw/sales",
-    "prep__by_store": "prep/by_store",
-    "prep__all_days": "prep/all_days",
-}
-SECRETS = {
-    "LAKE_SALES_PASSWORD": "sales-Zx81-secret",
-    "LAKE_DAGSTER_PASSWORD": "dagster-Qy27-secret",
-}
-TOKEN = "room-Wk55-secret"
-
-PIPELINE = f"""
-version: 1
-title: 점포 매출
-description: 매출을 하루 단위로 받아 점포별로, 그리고 전체 기간으로 집계합니다.
-owner: team:sales-data
-tags: ["0.ETL", "1.Start:SAP", "2.End:HDFS", 매출]
-partitions: {{daily: {{start: "{LAST_DAY - timedelta(days=30)}"}}}}
-schedule: {{cron: "10 {HOUR} * * *"}}
-run: {{queue: {QUEUE}, retries: 1, retry_delay: 2}}
-sources:
-  sales:
-    title: 매출
-    connection: postgres
-    schema: public
-    table: sales
-    window: {{column: day}}
-    columns:
-      day: {{type: date, nullable: false}}
-      store: {{type: string, nullable: false}}
-      amount: {{type: "decimal(18,2)", nullable: false}}
-    order_by: [day, store]
-    gates: {{unique: [day, store], rows: {{min: 1}}}}
-datasets:
-  by_store:
-    title: 점포별 매출
-    inputs: [raw/sales]
-    transform: transform.py:by_store
-    columns: {{store: string, amount: "decimal(18,2)"}}
-    order_by: [store]
-  all_days:
-    title: 전체 매출
-    partitions: none
-    inputs: [prep/by_store]
-    sql: |
-      SELECT count(DISTINCT dt) AS days, CAST(sum(amount) AS DECIMAL(18,2)) AS amount FROM by_store
-    columns: {{days: int64, amount: "decimal(18,2)"}}
-"""
-
-#: With a file beside it a step lasts until a test stops it.
-TRANSFORM = """
-import time
-from pathlib import Path
-
-import polars as pl
-
-def by_store(sales: pl.DataFrame) -> pl.DataFrame:
-    slow = Path(__file__).with_name("slow")
-    if slow.exists():
-        slow.with_name("asleep").touch()
-        time.sleep(300)
-    return sales.select("store", "amount")
-"""
-
-SALES = """
-CREATE TABLE sales AS
-SELECT day::date, store, 100.25::numeric(18,2) AS amount
-FROM generate_series(now() - interval '40 days', now(), interval '1 day') day,
-     unnest(ARRAY['서울', '부산', '대구']) store
-"""
-
-
-def day(ago: int) -> str:
-    """The partition so many days before the newest."""
-    return (LAST_DAY - timedelta(days=ago)).isoformat()
-
-
-@dataclass(frozen=True)
-class Site:
-    """A lake with its source, its Dagster and its DAG files, which all three clusters share."""
-
-    folder: Path
-    server: PostgresServer
-    receiver: Receiver
-    variables: Mapping[str, str]
-    instance: dg.DagsterInstance
-
-    @property
-    def pipeline(self) -> Path:
-        return self.folder / "pipelines" / DAG
-
-    def sales(self, statement: str) -> None:
-        self.server.execute(statement, "cluster_sales")
-
-    def told(self, cluster: Cluster, run_id: str) -> list[dict[str, Any]]:
-        """The messages of a DAG run."""
-        bodies = [body for _, _, body in self.receiver.received]
-        return [
-            body
-            for body in bodies
-            if body["run_id"] == run_id and body["log_url"].startswith(cluster.url)
-        ]
 
 
 @pytest.fixture(scope="module")
 def site(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    pipeline = folder / "pipelines" / DAG
-    pipeline.mkdir(parents=True)
-    (pipeline / "pipeline.yaml").write_text(PIPELINE)
-    (pipeline / "transform.py").write_text(TRANSFORM)
-    for name, variable in (("sales", "LAKE_SALES_PASSWORD"), ("dagster", "LAKE_DAGSTER_PASSWORD")):
-        database = postgres_server.create_database(f"cluster_{name}")
-        role = postgres_server.create_role(f"cluster_{name}", SECRETS[variable])
-        postgres_server.execute(f"ALTER DATABASE {database} OWNER TO {role}")
-    postgres_server.execute(SALES, "cluster_sales")
-    postgres_server.execute("GRANT SELECT ON sales TO cluster_sales", "cluster_sales")
-    _write_environment(folder, postgres_server)
-    ours = {
-        "LAKE_ENV": "cluster",
-        "LAKE_HOME": str(folder / "home"),
-        "LAKE_ENVIRONMENTS": str(folder / "environments"),
-        "LAKE_PIPELINES": str(folder / "pipelines"),
-        "DAGSTER_HOME": str(folder / "dagster"),
-        **SECRETS,
-    }
-    others = ("LAKE_", "DAGSTER_", "AIRFLOW")
-    rest = {name: text for name, text in os.environ.items() if not name.startswith(others)}
-    _export(folder / "dags", {**rest, **ours})
-    with pytest.MonkeyPatch.context() as patch, Receiver() as receiver:
-        for name, text in ours.items():
-            patch.setenv(name, text)
-        with dg.DagsterInstance.get() as instance:
-            yield Site(folder, postgres_server, receiver, ours, instance)
-        receiver.shutdown()
-    for name in ("sales", "dagster"):
-        postgres_server.execute(f"DROP DATABASE cluster_{name} WITH (FORCE)")
-        postgres_server.execute(f"DROP ROLE cluster_{name}")
-
-
-def _write_environment(folder: Path, server: PostgresServer) -> None:
-    """As a site has it: PostgreSQL keeps the history, Airflow fires, passwords are references."""
-    shelf = folder / "environments"
-    file = write_pg_environment(shelf, server.port, "-", "-")
-    content = yaml.safe_load(file.read_text())
-    content["connections"]["postgres"] = {
-        "kind": "postgres",
-        "host": server.host,
-        "port": server.port,
-        "database": "cluster_sales",
-        "user": "cluster_sales",
-        "password": "env:LAKE_SALES_PASSWORD",
-    }
-    content["fires"] = {"default": "nobody", "exceptions": {DAG: "airflow"}}
-    file.with_name("cluster.yaml").write_text(yaml.safe_dump(content))
-    database = {
-        "hostname": server.host,
-        "port": server.port,
-        "db_name": "cluster_dagster",
-        "username": "cluster_dagster",
-        "password": {"env": "LAKE_DAGSTER_PASSWORD"},
-    }
-    write_instance(folder / "dagster", {"postgres_db": database})
-
-
-def _export(folder: Path, variables: Mapping[str, str]) -> None:
-    words = ["airflow", "export", "--to", str(folder), "--command", f"{LAKE} airflow"]
-    done = subprocess.run(
-        [str(LAKE), *words], env=dict(variables), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert [path.name for path in folder.iterdir()] == [f"{DAG}.py"]
+    with lake_site(postgres_server, tmp_path_factory.mktemp("site")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def cluster(request: pytest.FixtureRequest, site: Site) -> Iterator[Cluster]:
-    room = f"webhook://:{TOKEN}@/?url={quote(site.receiver.url + '/room', safe='')}"
-    more = {
-        **site.variables,
-        "AIRFLOW_BRIDGE_MESSAGES": "team_room",
-        "AIRFLOW_CONN_TEAM_ROOM": room,
-    }
-    home = site.folder / f"airflow-{request.param}"
-    with started(request.param, site.server, home, site.folder / "dags", more) as found:
-        found.call("dags", "unpause", DAG)
+    with lake_cluster(request.param, site) as found:
         yield found
 
 
@@ -251,15 +70,10 @@ def cluster(request: pytest.FixtureRequest, site: Site) -> Iterator[Cluster]:
 
 def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> None:
     """Scheduled, by hand, with a partition or a range in its conf, and a backfill of three days."""
-
-    def run_ids(kind: str) -> list[str]:
-        query = "SELECT run_id FROM dag_run WHERE run_type = %s ORDER BY data_interval_start"
-        return [str(row[0]) for row in cluster.ask(query, kind)]
-
     trigger(cluster, DAG, "by_hand", {})
     trigger(cluster, DAG, "of_a_day", {"partition": day(9)})
     trigger(cluster, DAG, "of_a_range", {"from": day(8), "to": day(6)})
-    (scheduled,) = wait("a scheduled run", lambda: run_ids("scheduled"), cluster)
+    (scheduled,) = dag_runs(cluster, "scheduled")
     expected = {
         scheduled: [day(0)],
         "by_hand": [day(0)],
@@ -269,16 +83,8 @@ def test_each_kind_of_run_makes_its_partitions(site: Site, cluster: Cluster) -> 
     for run_id in expected:
         end(cluster, DAG, run_id)
 
-    first, last = f"{day(5)}T00:00:00+09:00", f"{day(3)}T23:59:00+09:00"
-    if cluster.airflow.version.startswith("3."):
-        words = ["--dag-id", DAG, "--from-date", first, "--to-date", last]
-        cluster.call("backfill", "create", *words)
-    else:
-        cluster.call("dags", "backfill", DAG, "-s", first, "-e", last, seconds=900)
-    filled = wait("a backfill", lambda: len(found := run_ids("backfill")) == 3 and found, cluster)
-    for ago, run_id in zip((5, 4, 3), filled, strict=True):
+    for ago, run_id in zip((5, 4, 3), backfill(cluster, 5, 3), strict=True):
         expected[run_id] = [day(ago)]
-        end(cluster, DAG, run_id)
 
     for run_id, days in expected.items():
         found = runs_of(site.instance, cluster, run_id)

@@ -1,8 +1,9 @@
-"""The pictures of docs/airflow.md, off two running Airflows: `python -m tests.ui.airflow_pictures
+"""The pictures of docs/airflow.md and airflow-operations.md: `python -m tests.ui.airflow_pictures
 docs/`.
 
-Here: which pages, and how large a window they are read in. Not here: what they must show
-(`test_airflow_ui.py`).
+Here: which pages of two running Airflows, and of the Dagster UI after a week of both schedulers,
+and how large a window they are read in. Not here: what they must show (`test_airflow_ui.py`,
+`test_one_history.py`).
 """
 
 from __future__ import annotations
@@ -11,17 +12,28 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.remote.webdriver import WebDriver
 
+from tests.acceptance.cluster_lake import (
+    DAG,
+    day,
+    half_by_airflow,
+    half_by_dagster,
+    lake_cluster,
+    lake_site,
+)
+from tests.acceptance.cluster_site import dagster_ui
 from tests.airflow_bridge.projects import variables
 from tests.servers.airflow import install
-from tests.servers.postgres import running_postgres
+from tests.servers.postgres import PostgresServer, running_postgres
 from tests.ui.airflow import VERSIONS, AirflowUi, running_airflow, write_dags
 from tests.ui.airflow_pages import open_docs, open_form, open_graph, open_list
-from tests.ui.browser import running_browser
+from tests.ui.browser import running_browser, shows
 from tests.ui.pictures import take
+from tests.ui.server import REPOSITORY
 
 #: What is shown of both: a DAG with several sources, and one with groups.
 LAKE_DAG, DAG_OF_GROUPS = "outstanding_balance_monthly", "orders_daily"
@@ -52,9 +64,33 @@ def of_three(ui: AirflowUi, browser: WebDriver, folder: Path) -> None:
     take(browser, folder / "airflow-3.3-docs.png")
 
 
+def history(server: PostgresServer, home: Path, folder: Path) -> None:
+    """After a week of both schedulers: its row of partitions, and who ran the newest day."""
+    with lake_site(server, home / "site") as site:
+        half_by_dagster(site)
+        with lake_cluster("2.11.2", site) as cluster:
+            half_by_airflow(cluster)
+        words = ["-w", str(REPOSITORY / "workspace.yaml")]
+        with (
+            dagster_ui(site.folder, words, site.variables) as ui,
+            running_browser(home / "profile-history") as browser,
+        ):
+            browser.set_window_size(1500, 760)
+            browser.get(f"{ui.url}/assets/raw/sales?view=partitions&partition={day(3)}")
+            shows(browser, "Materialized (7)", day(6), "store_sales")
+            take(browser, folder / "one-row.png")
+            browser.set_window_size(1500, 1130)
+            only = quote(f"tag:dagster/partition={day(0)}")
+            browser.get(f"{ui.url}/runs?{quote('q[0]')}={only}")
+            shows(browser, f"Airflow {DAG}", f"{DAG}_sched", day(0))
+            take(browser, folder / "one-history.png")
+
+
 def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary, running_postgres() as server:
         home = Path(temporary)
+        (home / "site").mkdir()
+        history(server, home, folder)
         os.environ.update(variables(home))
         write_dags(home / "dags")
         for version, pages in zip(VERSIONS, (of_two, of_three), strict=True):
