@@ -134,7 +134,8 @@ def cluster(
 
 
 @pytest.fixture(scope="module")
-def ui(site: Project) -> Iterator[Ui]:
+def ui(site: Project, cluster: Cluster) -> Iterator[Ui]:
+    """Of each cluster its own, as its last test cuts the UI's connections to the history."""
     with dagster_ui(site.folder, ["-m", NAME], site.variables) as found:
         yield found
 
