@@ -22,7 +22,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from airflow_bridge.errors import UsageError
@@ -40,9 +40,6 @@ _DETAILS, _LINES, _BYTES = 5, 60, 7000
 #: Answers to this message, not to whoever sends it: a later one may be taken.
 _REFUSED = (400, 413, 422)
 
-#: Instead of seconds.
-_MESSAGE_REFUSED, _SENDER_REFUSED = -1.0, -2.0
-
 GROUP_VARIABLE, FOLDER_VARIABLE = "AIRFLOW_BRIDGE_GROUP", "AIRFLOW_BRIDGE_UNSENT"
 
 
@@ -53,6 +50,14 @@ class Room:
     url: str
     headers: Mapping[str, str]
     group: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a room says to a message; of one that is busy, after how many seconds (0: unsaid)."""
+
+    kind: Literal["sent", "busy", "message refused", "sender refused"]
+    pause: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,9 @@ def deliver(folder: Path, room: Room, clock: Clock | None = None) -> None:
 
     One process a connection does; others leave their message to it. A room that answers 429, 5xx or
     not at all is asked again, as it says or with growing pauses. One that refuses whoever sends
-    (401, 403, 404) gets no more for now; what is left goes with the next message. A message that it
-    refuses (400, 413, 422) is put aside for a day, as `.….refused`.
+    (401, 403, 404) gets no more for now; what is left goes with the next message. Of several in one
+    that it refuses (400, 413, 422) each is sent for itself; a single one is put aside for a day, as
+    `.….refused`.
     """
     clock = clock or Clock()
     while unsent(folder):
@@ -148,27 +154,30 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 
 def _empty(folder: Path, room: Room, clock: Clock) -> bool:
-    """Send all; False where the room refuses."""
-    pause = FIRST_PAUSE
+    """Send all; False where the room refuses whoever sends."""
+    pause, singly = FIRST_PAUSE, 0
     while waiting := _young(folder, clock.now()):
         rest = _moment(waiting[0]) + room.group - clock.now()
         if room.group and rest > 0:
             clock.sleep(min(rest, room.group))
             continue
-        chosen = waiting if room.group else waiting[:1]
+        chosen = waiting if room.group and not singly else waiting[:1]
         answer = _post(room, _body([json.loads(one.read_text("utf-8")) for one in chosen]))
-        if answer is None:
-            for one in chosen:
-                one.unlink(missing_ok=True)
-            pause = FIRST_PAUSE
-        elif answer == _MESSAGE_REFUSED:
-            for one in chosen:
-                one.rename(one.with_name(f".{one.stem}.refused"))
-        elif answer == _SENDER_REFUSED:
+        if answer.kind == "sender refused":
             return False
-        else:
-            clock.sleep(answer or pause)
+        if answer.kind == "busy":
+            clock.sleep(answer.pause or pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+            continue
+        if answer.kind == "message refused" and len(chosen) > 1:
+            singly = len(chosen)
+            continue
+        for one in chosen:
+            if answer.kind == "sent":
+                one.unlink(missing_ok=True)
+            else:
+                one.rename(one.with_name(f".{one.stem}.refused"))
+        pause, singly = FIRST_PAUSE, max(singly - 1, 0)
     return True
 
 
@@ -212,18 +221,17 @@ def _together(texts: Sequence[str]) -> str:
     return "\n".join([f"{len(texts)} messages:", *lines[:fit], *more])
 
 
-def _post(room: Room, body: Mapping[str, Any]) -> float | None:
-    """None: it is sent. Else the seconds that the room wants (0: it does not say), or refused."""
+def _post(room: Room, body: Mapping[str, Any]) -> Answer:
     try:
         urllib.request.urlopen(_request(room, body), timeout=30).close()  # noqa: S310
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 429 or error.code >= 500:
-            return _asked_pause(error.headers.get("Retry-After"))
-        return _MESSAGE_REFUSED if error.code in _REFUSED else _SENDER_REFUSED
+            return Answer("busy", _asked_pause(error.headers.get("Retry-After")))
+        return Answer("message refused" if error.code in _REFUSED else "sender refused")
     except (OSError, ValueError, HTTPException):
-        return 0.0
-    return None
+        return Answer("busy")
+    return Answer("sent")
 
 
 def _request(room: Room, body: Mapping[str, Any]) -> urllib.request.Request:

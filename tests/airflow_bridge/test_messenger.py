@@ -179,6 +179,20 @@ def test_a_message_that_is_refused_holds_up_no_other(
     assert list(tmp_path.glob(".*.refused")) == []
 
 
+def test_of_a_group_that_is_refused_each_is_sent_for_itself(
+    rooms: Callable[..., Rooms], tmp_path: Path
+) -> None:
+    """As one of them is wrong, or all are too long together."""
+    room, time = rooms((413, None), (200, None), (400, None)), Time()
+    for number in range(4):
+        keep(tmp_path, body(number), time.now + number)
+    deliver(tmp_path, Room(room.url, {}, group=60.0), time.clock)
+    assert room.texts == [body(number)["text"] for number in (0, 2, 3)]
+    (aside,) = tmp_path.glob(".*.refused")
+    assert json.loads(aside.read_text()) == body(1)
+    assert unsent(tmp_path) == []
+
+
 def test_a_message_of_yesterday_helps_nobody(rooms: Callable[..., Rooms], tmp_path: Path) -> None:
     room, time = rooms(), Time()
     for ago in (90_000, 80_000):  # whose processes were killed before they were whole
