@@ -111,7 +111,7 @@ def _is_field(place: tuple[str, ...]) -> bool:
     """Whether the key is a word of the format, not a name that the file's author chose."""
     named = (
         *("sources", "datasets", "models", "columns", "params", "accepted", "range", "expect"),
-        *("inputs", "schedules"),
+        *("inputs", "schedules", "deliveries"),
     )
     return len(place) < 2 or place[-2] not in named or place[-1] == "range"
 
@@ -132,6 +132,8 @@ def key_dropped(file: File) -> Iterator[Mutant]:
         of_column = len(place) > 2 and place[-3] == "columns"
         if place[-2:] == ("predict", "version"):
             continue  # a column that may be left out
+        if place[0] == "deliveries" and place[-1] == "columns":
+            continue  # all of the asset, by their own names
         if "steps" in place:
             continue  # most parameters have defaults: `columns` are all that suit
         if place[-1] in ("title", "description") and (len(place) not in (1, 3) or of_column):
@@ -509,7 +511,7 @@ def broken_yaml(file: File) -> Iterator[Mutant]:
         yield _line_replaced(file, line + 1, text[:column] + "]" + text[column:], "bracket")
         if text.endswith(("}", "]", '"')):
             yield _line_replaced(file, line + 1, text + ' "', "open quote")
-        else:
+        elif "api" not in place or place[-2] != "params":  # an API may call them what it likes
             opened = text[:column] + text[column:].replace(":", " {:", 1)
             yield _line_replaced(file, line + 1, opened, "brace")
         if column and not first:  # the first one's indentation is that of the block
