@@ -268,7 +268,7 @@ def test_what_a_step_warns_of_is_in_the_history(
     table, _, warned = str(outcome.more["steps"]).partition("\n\n")
     assert table.count("\n") == 4
     assert warned.startswith("step 2, nominal_to_numeric: column 'name' has 1 more values")
-    assert not list(recwarn)
+    assert [one for one in recwarn if one.category is not ResourceWarning] == []
 
 
 def test_a_gate_keeps_the_old_file(tmp_path: Path) -> None:
