@@ -28,6 +28,7 @@ from resources.folder_store import FolderStore
 from resources.partition import Partition
 from resources.source import Column, Span, Table, Totals, Window
 from resources.types import parse_type
+from tests.resources.reading import JULY, JULY_IDS, build_windows, rows_of, table
 from tests.resources.test_postgres import EXACT, REFUSED, WINDOWS
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.postgres_dbapi import PostgresDbapi
@@ -59,16 +60,6 @@ def source(server: PostgresServer) -> Iterator[PostgresDbapi]:
     with PostgresDbapi(address(server)) as opened:
         assert isinstance(opened, PostgresDbapi)
         yield opened
-
-
-def table(types: dict[str, str], name: str, **other: Any) -> Table:
-    columns = tuple(Column(key, key, parse_type(type_)) for key, type_ in types.items())
-    return Table(columns, table=name, **other)
-
-
-def rows_of(source: PostgresDbapi, what: Table, span: Span | None = None) -> pa.Table:
-    with source.read(what, span) as reading:
-        return pa.Table.from_batches(reading.batches, reading.schema)
 
 
 @pytest.mark.parametrize(
@@ -145,21 +136,13 @@ def test_windows_take_their_days_and_no_other(
     kind: Any,
     texts: list[str],
 ) -> None:
-    values = ", ".join(f"({10 - i}, '{text}'::{type_})" for i, text in enumerate(texts))
-    server.execute(
-        f"DROP TABLE IF EXISTS w; CREATE TABLE w (id int, day {type_});"
-        f"INSERT INTO w VALUES {values}",
-        DATABASE,
-    )
+    build_windows(server, DATABASE, type_, texts)
     what = table({"id": "int32", "day": declared}, "w", window=Window("day", kind), sums=("id",))
     july = Span(date(2025, 7, 1), date(2025, 8, 1), "daily")
     with source.read(what, july) as reading:
-        assert reading.totals == {
-            "2025-07-01": Totals(1, {"id": 9}),
-            "2025-07-31": Totals(1, {"id": 8}),
-        }
+        assert reading.totals == JULY
         assert (reading.route, reading.reconciled) == ("psycopg2 rows", "same snapshot")
-        assert [v for b in reading.batches for v in b["id"].to_pylist()] == [9, 8]
+        assert [v for b in reading.batches for v in b["id"].to_pylist()] == JULY_IDS
     with source.read(what, Span(july.start, july.end, "monthly")) as reading:
         assert reading.totals == {"2025-07": Totals(2, {"id": 17})}
     server.execute("INSERT INTO w VALUES (0, NULL)", DATABASE)

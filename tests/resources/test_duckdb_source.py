@@ -19,15 +19,11 @@ from resources.errors import LakeError, PermanentError, TransientError
 from resources.settings import Connection
 from resources.source import Column, Source, Span, Table, Totals, Window
 from resources.types import parse_type
+from tests.resources.reading import table
 
 
 def source(path: Path) -> Source:
     return connect("hana_bw", Connection(kind="duckdb", path=str(path)))
-
-
-def table(types: dict[str, str], name: str, **other: Any) -> Table:
-    columns = tuple(Column(key, key, parse_type(type_)) for key, type_ in types.items())
-    return Table(columns, table=name, **other)
 
 
 def rows_of(path: Path, what: Table, span: Span | None = None) -> pa.Table:

@@ -21,8 +21,8 @@ from resources.settings import Connection
 from resources.source import Span, Totals, Window
 from resources.types import parse_type
 from tests.conftest import absent
-from tests.resources.reading import rows_of
-from tests.resources.test_postgres import EXACT, PASSWORD, REFUSED, WINDOWS, table
+from tests.resources.reading import JULY, JULY_IDS, build_windows, rows_of, table
+from tests.resources.test_postgres import EXACT, PASSWORD, REFUSED, WINDOWS
 from tests.servers.postgres import PostgresServer
 from tests.servers.sales_table import (
     START,
@@ -103,19 +103,11 @@ def test_postgres_windows_take_their_days_and_no_other(
     kind: Any,
     texts: list[str],
 ) -> None:
-    values = ", ".join(f"({10 - i}, '{text}'::{type_})" for i, text in enumerate(texts))
-    postgres.execute(
-        f"DROP TABLE IF EXISTS w; CREATE TABLE w (id int, day {type_});"
-        f"INSERT INTO w VALUES {values}",
-        PG,
-    )
+    build_windows(postgres, PG, type_, texts)
     what = table({"id": "int32", "day": declared}, "w", window=Window("day", kind), sums=("id",))
     with elephant.read(what, Span(date(2025, 7, 1), date(2025, 8, 1), "daily")) as reading:
-        assert reading.totals == {
-            "2025-07-01": Totals(1, {"id": 9}),
-            "2025-07-31": Totals(1, {"id": 8}),
-        }
-        assert [v for b in reading.batches for v in b["id"].to_pylist()] == [9, 8]
+        assert reading.totals == JULY
+        assert [v for b in reading.batches for v in b["id"].to_pylist()] == JULY_IDS
 
 
 def test_postgres_a_hundred_thousand_rows_value_by_value(

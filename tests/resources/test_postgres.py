@@ -21,6 +21,7 @@ from resources.postgres import PostgresTables, connect, server_words
 from resources.settings import Connection
 from resources.source import Column, Span, Table, Totals, Window
 from resources.types import parse_type
+from tests.resources.reading import JULY, JULY_IDS, build_windows, rows_of, table
 from tests.servers.postgres import PostgresServer
 from tests.servers.sales_table import (
     START,
@@ -52,16 +53,6 @@ def source(server: PostgresServer) -> Iterator[PostgresTables]:
     with connect("postgres", connection(server)) as opened:
         assert isinstance(opened, PostgresTables)
         yield opened
-
-
-def table(types: dict[str, str], name: str, **other: Any) -> Table:
-    columns = tuple(Column(key, key, parse_type(type_)) for key, type_ in types.items())
-    return Table(columns, table=name, **other)
-
-
-def rows_of(source: PostgresTables, what: Table, span: Span | None = None) -> pa.Table:
-    with source.read(what, span) as reading:
-        return pa.Table.from_batches(reading.batches, reading.schema)
 
 
 D, KST = Decimal, timezone(timedelta(hours=9))
@@ -311,12 +302,7 @@ def test_windows_take_their_days_and_no_other(
     kind: Any,
     texts: list[str],
 ) -> None:
-    values = ", ".join(f"({10 - i}, '{text}'::{type_})" for i, text in enumerate(texts))
-    server.execute(
-        f"DROP TABLE IF EXISTS w; CREATE TABLE w (id int, day {type_} NOT NULL);"
-        f"INSERT INTO w VALUES {values}",
-        "source",
-    )
+    build_windows(server, "source", type_, texts, "NOT NULL")
     what = table({"id": "int32", "day": declared}, "w", window=Window("day", kind), sums=("id",))
     july = Span(date(2025, 7, 1), date(2025, 8, 1), "daily")
     by_query = Table(
@@ -327,12 +313,9 @@ def test_windows_take_their_days_and_no_other(
     )
     for one in (what, by_query) if type_ != "timestamptz" else (what,):
         with source.read(one, july) as reading:
-            assert reading.totals == {
-                "2025-07-01": Totals(1, {"id": 9}),
-                "2025-07-31": Totals(1, {"id": 8}),
-            }
+            assert reading.totals == JULY
             assert reading.reconciled == "same snapshot"
-            assert [v for b in reading.batches for v in b["id"].to_pylist()] == [9, 8]
+            assert [v for b in reading.batches for v in b["id"].to_pylist()] == JULY_IDS
     with source.read(what, Span(july.start, july.end, "monthly")) as reading:
         assert reading.totals == {"2025-07": Totals(2, {"id": 17})}
     assert rows_of(source, what).num_rows == 4
